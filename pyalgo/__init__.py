@@ -1,0 +1,60 @@
+"""Feed it a changing data set; it keeps the answer up to date, and says how good the answer is.
+
+>>> import pyalgo
+>>> summary = pyalgo.create("submodular", objective={"name": "coverage"}, k=2, seed=0)
+>>> summary.update(id=["a", "b", "c"], items=[["x", "y"], ["y"], ["z"]])
+>>> summary.query().value
+3.0
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pyalgo._core import __version__
+
+if TYPE_CHECKING:
+    from pyalgo.algorithm import Algorithm
+    from pyalgo.errors import DuplicateElementError, SnapshotError, UnknownElementError
+    from pyalgo.registry import algorithms, create, load
+    from pyalgo.stream.runner import run
+
+__all__ = [
+    "Algorithm",
+    "DuplicateElementError",
+    "SnapshotError",
+    "UnknownElementError",
+    "__version__",
+    "algorithms",
+    "create",
+    "load",
+    "run",
+]
+
+# Public names and the module that defines each; a name is imported on first use, so that `import pyalgo` stays cheap.
+_HOME = {
+    "Algorithm": "pyalgo.algorithm",
+    "DuplicateElementError": "pyalgo.errors",
+    "SnapshotError": "pyalgo.errors",
+    "UnknownElementError": "pyalgo.errors",
+    "algorithms": "pyalgo.registry",
+    "create": "pyalgo.registry",
+    "load": "pyalgo.registry",
+    "run": "pyalgo.stream.runner",
+}
+_MODULES = frozenset({"algorithm", "arrays", "errors", "registry", "snapshot", "stream", "submodular", "testing"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f"pyalgo.{name}")
+    raise AttributeError(f"module 'pyalgo' has no attribute {name!r}; it has {', '.join(sorted({*_HOME, *_MODULES}))}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_MODULES})

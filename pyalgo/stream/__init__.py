@@ -1,0 +1,1 @@
+"""The runner: source -> algorithm -> sink, with durable state."""
