@@ -45,12 +45,15 @@ def pack(algorithm: Algorithm, payload: bytes) -> bytes:
     Parameters
     ----------
     algorithm : Algorithm
-        Its `name` and `params` go into the envelope; the parameters must be JSON values.
+        Its `name` and `params` go into the envelope; the parameters must be JSON values, or objects that have JSON
+        `params` themselves, which then stand for them.
     payload : bytes
         Everything else that the state consists of, in a form that the class itself reads without executing it.
     """
     name = algorithm.name.encode()
-    params = json.dumps(algorithm.params, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    params = json.dumps(
+        algorithm.params, separators=(",", ":"), sort_keys=True, allow_nan=False, default=lambda value: value.params
+    ).encode()
     head = _HEADER.pack(MAGIC, FORMAT_VERSION, len(name), len(params), len(payload))
     body = b"".join((head, name, params, payload))
     return body + hashlib.sha256(body).digest()

@@ -1,8 +1,9 @@
-#include <pybind11/pybind11.h>
+#include "bindings.hpp"
+#include "errors.hpp"
 
-namespace py = pybind11;
-
-PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   m.doc() = "Compiled core of pyalgo. Private: use the modules of pyalgo instead.";
   m.attr("__version__") = PYALGO_VERSION;
+  pyalgo::bindings::register_errors();
+  pyalgo::bindings::bind_submodular(m);
 }

@@ -1,0 +1,9 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace pyalgo::bindings {
+
+void bind_submodular(pybind11::module_& m);
+
+}  // namespace pyalgo::bindings

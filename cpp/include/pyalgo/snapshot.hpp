@@ -1,0 +1,103 @@
+// The payload of a snapshot as little-endian fields. The envelope around it (magic, checksum) is pyalgo.snapshot's.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "pyalgo/bits.hpp"
+#include "pyalgo/span.hpp"
+
+namespace pyalgo {
+
+// Bytes that are not what was expected at their offset.
+class SnapshotFormatError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class SnapshotWriter {
+ public:
+  void u8(std::uint8_t value) { put(value); }
+  void u32(std::uint32_t value) { put(value); }
+  void u64(std::uint64_t value) { put(value); }
+  void i64(std::int64_t value) { put(static_cast<std::uint64_t>(value)); }
+  void f64(double value) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    put(bits);
+  }
+  void string(const std::string& value) {
+    u32(static_cast<std::uint32_t>(value.size()));
+    bytes_ += value;
+  }
+  std::string finish() && { return std::move(bytes_); }
+
+ private:
+  template <class U>
+  void put(U value) {
+    unsigned char little[sizeof(U)];
+    store_little(value, little);
+    bytes_.append(reinterpret_cast<const char*>(little), sizeof(U));
+  }
+
+  std::string bytes_;
+};
+
+// Reads what a SnapshotWriter wrote. Every read is held against the bytes that are left, every length before anything is
+// allocated for it; SnapshotFormatError says what was expected and where.
+class SnapshotReader {
+ public:
+  explicit SnapshotReader(Span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+  std::uint8_t u8() { return get<std::uint8_t>(); }
+  std::uint32_t u32() { return get<std::uint32_t>(); }
+  std::uint64_t u64() { return get<std::uint64_t>(); }
+  std::int64_t i64() { return static_cast<std::int64_t>(get<std::uint64_t>()); }
+  double f64() {
+    const std::uint64_t bits = get<std::uint64_t>();
+    double value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+  std::string string() {
+    const std::size_t size = count(1);
+    std::string value(reinterpret_cast<const char*>(bytes_.data()) + at_, size);
+    at_ += size;
+    return value;
+  }
+
+  // A count (u32) of entries that take at least `entry_size` > 0 bytes each.
+  std::size_t count(std::size_t entry_size) {
+    const std::size_t n = u32();
+    if (n > left() / entry_size) fail("room for " + std::to_string(n) + " entries");
+    return n;
+  }
+  void need(std::size_t size) const {
+    if (size > left()) fail(std::to_string(size) + " more bytes");
+  }
+  void finish() const {
+    if (left() > 0) fail("the end, not " + std::to_string(left()) + " more bytes");
+  }
+  [[noreturn]] void fail(const std::string& expected) const {
+    throw SnapshotFormatError("snapshot payload is malformed: expected " + expected + " at byte " + std::to_string(at_));
+  }
+
+ private:
+  std::size_t left() const noexcept { return bytes_.size() - at_; }
+
+  template <class U>
+  U get() {
+    need(sizeof(U));
+    const U value = load_little<U>(bytes_.data() + at_);
+    at_ += sizeof(U);
+    return value;
+  }
+
+  Span<const std::uint8_t> bytes_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace pyalgo

@@ -1,0 +1,257 @@
+// Fully dynamic monotone submodular maximisation under a cardinality constraint.
+//
+// Banihashem, Biabani, Goudarzi, Hajiaghayi, Jabbarzade, Monemizadeh: "Dynamic Constrained Submodular Optimization with
+// Polylogarithmic Update Time", ICML 2023. At every time f(S) >= (1-eps)/(2(1+eps)) OPT >= (1/2-eps) OPT, whatever the
+// random bits; those buy speed only: an expected amortised polylogarithmic number of oracle queries per update against an
+// oblivious adversary. Users who choose deletions by what was published void the time bound, never the ratio.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pyalgo/keys.hpp"
+#include "pyalgo/snapshot.hpp"
+#include "pyalgo/span.hpp"
+
+namespace pyalgo::submodular {
+
+using Row = std::uint32_t;   // of an objective's payload
+using Slot = std::uint32_t;  // of an element of the ground set
+
+// A grid of powers base^j, j in Z, with the same bits on every platform: only multiplications decide.
+class Geometric {
+ public:
+  explicit Geometric(double base) : base_(base) {}
+  double base() const noexcept { return base_; }
+  double at(int j) const noexcept;      // base^j
+  int index(double x) const noexcept;   // the j with at(j) <= x < at(j+1), for x > 0
+
+ private:
+  double base_;
+};
+
+// The payload columns of one batch, borrowed. Each objective takes the columns of its own kind:
+// coverage: keys = items, values = weights (optional); facility location: keys = customers, values = similarities;
+// feature-based: values = features.
+struct PayloadBatch {
+  bool has_keys = false;
+  Span<const std::int64_t> key_offsets;  // rows + 1
+  KeyColumn keys;
+  bool has_values = false;
+  Span<const std::int64_t> value_offsets;  // rows + 1
+  Span<const double> values;
+
+  KeyColumn keys_of(std::size_t row) const;
+  Span<const double> values_of(std::size_t row) const;
+};
+
+// f's marginals along a growing chain of prefixes, the empty G_0 up to G_T, one level each.
+//
+// `gain` sums its terms in a fixed order, so that equal questions get equal bits whenever they are asked: what was at the
+// threshold when a level was built is on the same side of it when an element arrives later.
+class PrefixChain {
+ public:
+  virtual ~PrefixChain() = default;
+
+  std::uint32_t levels() const noexcept { return static_cast<std::uint32_t>(values_.size()) - 1; }
+  double value(std::uint32_t level) const noexcept { return values_[level]; }  // f(G_level)
+  double value() const noexcept { return values_.back(); }
+
+  void open();                            // G_{T+1} := G_T
+  double add(Row row);                    // G_T := G_T + row; returns f(row | G_T) before
+  void truncate(std::uint32_t levels);    // forget the levels above
+
+  virtual double gain(Row row, std::uint32_t level) const = 0;  // f(row | G_level)
+  double top_gain(Row row) const { return gain(row, levels()); }
+
+  // out[i] = f(row | G_i) for i = 0..T, within 1e-12 of `gain`, in one pass over the row's payload.
+  virtual void gains(Row row, double* out) const = 0;
+
+  // How many leading prefixes have gain >= threshold: the level of an element whose threshold that is. `queries` grows
+  // by the marginals asked for, where a pass that yields all prefixes at once counts as one.
+  virtual std::uint32_t depth(Row row, double threshold, std::uint64_t& queries) const;
+
+  virtual std::size_t nbytes() const noexcept = 0;
+
+ protected:
+  std::uint32_t depth_by_pass(Row row, double threshold, std::uint64_t& queries) const;
+
+  virtual void do_open() = 0;
+  virtual void do_add(Row row) = 0;
+  virtual void do_truncate(std::uint32_t levels) = 0;
+
+ private:
+  std::vector<double> values_{0.0};
+  mutable std::vector<double> pass_;
+};
+
+// A monotone submodular f with f(empty) = 0, over rows of payload that come and go.
+//
+// A row lives as long as someone holds it. `known` rows were given ahead of any update, have the ids 0, 1, 2, ... and stay.
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  virtual const char* name() const noexcept = 0;
+  virtual const char* columns() const noexcept = 0;  // the payload columns, as a message names them
+
+  // Throws BatchError at the first of `rows` that cannot be added; changes nothing.
+  virtual void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const = 0;
+  Row add(const PayloadBatch& payload, std::size_t row);  // of a checked batch; the caller holds the new row
+  void hold(Row row) noexcept { ++holds_[row]; }
+  void drop(Row row);
+
+  std::size_t n_known() const noexcept { return known_.size(); }
+  Row known(std::size_t id) const noexcept { return known_[id]; }
+  void add_known(const PayloadBatch& payload, std::size_t rows);  // checks first; takes the next ids
+
+  double single(Row row) const { return empty_->gain(row, 0); }  // f({row})
+  virtual std::unique_ptr<PrefixChain> chain() const = 0;
+
+  bool has(Row row) const noexcept { return row < holds_.size() && holds_[row] > 0; }
+  virtual std::size_t nbytes() const noexcept = 0;
+  void save(SnapshotWriter& out) const;
+  void load(SnapshotReader& in);  // into a fresh objective with the same parameters; then the owners hold their rows
+  void settle();                  // and then this lets go of the rows that nobody holds
+
+  std::mutex mutex;  // held by whoever reads or changes the payload; several maximisers may share an objective
+
+ protected:
+  void ready() { empty_ = chain(); }  // a constructor of a concrete class ends with this
+
+  virtual void do_add(Row row, const PayloadBatch& payload, std::size_t at) = 0;
+  virtual void do_drop(Row row) = 0;
+  virtual void do_save(SnapshotWriter& out) const = 0;
+  virtual void do_load(SnapshotReader& in) = 0;
+
+  std::size_t rows() const noexcept { return holds_.size(); }
+
+ private:
+  std::vector<std::uint32_t> holds_;  // 0: the row is free
+  std::vector<Row> free_;
+  std::vector<Row> known_;
+  std::vector<std::uint32_t> loading_;
+  std::unique_ptr<PrefixChain> empty_;
+};
+
+enum class Concave : std::uint8_t { sqrt = 0, log1p = 1, inverse = 2, min = 3 };
+
+// f(S) = sum of the weights of the items that some element of S contains.
+// A gain costs O(items of the element). Items not in `weighted` weigh 1, or what the `weights` column says at their first
+// arrival.
+std::shared_ptr<Objective> make_coverage(const KeyColumn& weighted, Span<const double> weights);
+// f(S) = sum over customers of their highest similarity in S (0 for none). A gain costs O(neighbours of the element).
+std::shared_ptr<Objective> make_facility_location();
+// f(S) = sum over dimensions d of weight_d * phi(sum of x_ed over e in S). A gain costs O(dimensions).
+// `weights` empty: all 1. `cap` is the cap of Concave::min.
+std::shared_ptr<Objective> make_feature_based(Concave concave, double cap, Span<const double> weights);
+
+struct Settings {
+  std::uint32_t k = 1;
+  double eps = 0.2;
+  std::uint64_t seed = 0;
+  bool all_guesses = false;       // keep every guess of OPT instead of the window that the guarantee needs
+  std::uint32_t refine_budget = 0;  // further live candidates, drawn at random, that a refined query looks at
+};
+
+struct Solution {
+  std::vector<Slot> slots;    // in the order in which they were chosen
+  OwnedKeys ids;              // of the slots
+  std::vector<double> gains;  // f(slot | those before it)
+  double value = 0;           // f of them
+  double upper_bound = 0;     // proven: no k live elements are worth more
+  double guess = 0;           // the guess of OPT whose structure answered
+};
+
+class Guess;
+
+// One element of the ground set. A deleted element keeps its slot while a guess still refers to it.
+struct Element {
+  double single = 0;           // f({e})
+  Row row = 0;
+  std::uint16_t held = 0;      // guesses whose candidate lists hold it
+  std::uint16_t sampled = 0;   // guesses whose prefix holds it
+  bool live = false;
+};
+
+// What all guesses share: the elements, their payload, and the count of oracle queries.
+struct GroundSet {
+  std::shared_ptr<Objective> objective;
+  Geometric grid;
+  Settings settings;
+  KeyTable ids;
+  std::vector<Element> elements;
+  std::uint64_t epoch = 0;    // updates taken in; keys the random streams
+  std::uint64_t queries = 0;  // oracle queries spent by updates
+
+  void drop_if_unused(Slot slot);
+};
+
+class DynamicMaximizer {
+ public:
+  DynamicMaximizer(std::shared_ptr<Objective> objective, const Settings& settings);
+  ~DynamicMaximizer();
+
+  // One atomic batch: op[i] = +1 inserts ids[i], -1 deletes it. Without payload columns the ids are the objective's own.
+  void update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload);
+
+  // The best guess's live elements; refined: lazy greedy over the samples of all good guesses, if that is better.
+  // certificate: one pass over the live set tightens the upper bound.
+  Solution query(bool refine, bool certificate) const;
+
+  std::uint64_t n_seen() const noexcept { return ground_.epoch; }
+  std::uint64_t n_live() const noexcept { return ground_.ids.size(); }
+  std::uint64_t queries() const noexcept { return ground_.queries; }
+  std::size_t nbytes() const noexcept;          // payload included
+  std::size_t payload_nbytes() const noexcept { return ground_.objective->nbytes(); }
+  std::size_t n_guesses() const noexcept { return guesses_.size(); }
+  std::uint64_t activations() const noexcept { return activations_; }
+  const std::shared_ptr<Objective>& objective() const noexcept { return ground_.objective; }
+
+  // Every invariant against its definition; throws std::logic_error naming the first that fails. O(n T) queries a guess.
+  void audit() const;
+
+  std::string save() const;
+  static std::unique_ptr<DynamicMaximizer> load(std::shared_ptr<Objective> fresh, const Settings& settings,
+                                                Span<const std::uint8_t> data);
+
+ private:
+  struct Window {
+    int low, high;  // OPT lies in a guess of low..high
+    double upper_bound;
+    int witness_of_low, witness_of_high;  // the guesses that prove it; low itself where the largest f({e}) does
+  };
+
+  using Guesses = std::map<int, std::unique_ptr<Guess>>;
+
+  void check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const;
+  void insert(const Key& id, const PayloadBatch* payload, std::size_t row);
+  void erase(const Key& id);
+  void tend_window();
+  void tend_all(double single);
+  Window window() const;
+  void activate(int j);
+  Guesses::iterator park(Guesses::iterator guess);
+  Solution published() const;
+  Solution refined() const;
+  Solution live_solution(const Guess& guess) const;
+  void draw_candidates(std::vector<Slot>& pool) const;
+  double greedy_bound(const Solution& solution) const;
+
+  GroundSet ground_;
+  std::map<int, std::uint32_t> magnitudes_;  // live elements with f({e}) > 0 by the grid index of f({e})
+  Guesses guesses_;
+  std::uint32_t slack_ = 1;             // guesses kept beyond the window on either side
+  std::uint64_t activations_ = 0;
+  std::uint64_t activation_queries_ = 0;  // since the last widening
+  std::uint64_t queries_at_widening_ = 0;
+  mutable std::optional<Solution> cache_[2];  // unrefined, refined; without the certificate's pass
+};
+
+}  // namespace pyalgo::submodular

@@ -1,0 +1,326 @@
+#include "guess.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace pyalgo::submodular {
+
+Guess::Guess(GroundSet& ground, int j)
+    : ground_(ground),
+      j_(j),
+      range_(ground, j),
+      chain_(ground.objective->chain()) {
+  for (int b = 0; b == 0 || range_.tau * ground.grid.at(b) < range_.top; ++b)
+    edges_.push_back(range_.tau * ground.grid.at(b));
+}
+
+double Guess::Level::live_gain(const std::vector<Element>& elements) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < sample.size(); ++i)
+    if (elements[sample[i]].live) sum += gains[i];
+  return sum;
+}
+
+void Guess::refresh_live_gain() {
+  live_gain_ = 0;
+  for (const Level& level : levels_) live_gain_ += level.live_gain(ground_.elements);
+}
+
+void Guess::unlist(Slot slot) {
+  --listed_;
+  --stale_;
+  --ground_.elements[slot].held;
+  ground_.drop_if_unused(slot);
+}
+
+void Guess::build(const std::vector<Slot>& candidates) {
+  for (Slot slot : candidates) ++ground_.elements[slot].held;
+  listed_ = candidates.size();
+  grow(candidates);
+}
+
+void Guess::insert(Slot slot) {
+  const auto top = static_cast<std::uint32_t>(levels_.size());
+  const std::uint32_t depth = chain_->depth(row(slot), range_.tau, ground_.queries);
+  ++ground_.elements[slot].held;
+  ++listed_;
+  members(depth).push_back(slot);
+  std::uint32_t overgrown = 0;
+  for (std::uint32_t i = std::min(depth, top); i > 0; --i) {
+    Level& level = levels_[i - 1];
+    if (++level.inserted >= std::max(1U, level.at_build)) overgrown = i;
+  }
+  if (overgrown > 0)
+    rebuild(overgrown);
+  else if (depth > top && !full())
+    rebuild(top + 1);
+}
+
+void Guess::erase(Slot slot) {
+  ++stale_;
+  if (ground_.elements[slot].sampled > 0) {
+    for (std::uint32_t i = 1; i <= levels_.size(); ++i) {
+      Level& level = levels_[i - 1];
+      if (std::find(level.sample.begin(), level.sample.end(), slot) == level.sample.end()) continue;
+      if (++level.deleted > ground_.settings.eps * static_cast<double>(level.sample.size()))
+        rebuild(i);
+      else
+        refresh_live_gain();
+      break;
+    }
+  }
+  if (2 * stale_ > listed_ + 32) sweep();
+}
+
+void Guess::sweep() {
+  const auto live_only = [this](std::vector<Slot>& slots) {
+    const auto dead = std::stable_partition(slots.begin(), slots.end(),
+                                            [this](Slot slot) { return ground_.elements[slot].live; });
+    for (auto it = dead; it != slots.end(); ++it) unlist(*it);
+    slots.erase(dead, slots.end());
+  };
+  for (Level& level : levels_) live_only(level.members);
+  live_only(beyond_);
+}
+
+void Guess::clear() {
+  for (Slot slot : release(1)) {
+    --listed_;
+    --ground_.elements[slot].held;
+  }
+}
+
+// Forgets the levels from `from` on and returns their live candidates.
+std::vector<Slot> Guess::release(std::uint32_t from) {
+  std::vector<Slot> candidates;
+  const auto collect = [&](const std::vector<Slot>& slots) {
+    for (Slot slot : slots) {
+      if (ground_.elements[slot].live)
+        candidates.push_back(slot);
+      else
+        unlist(slot);
+    }
+  };
+  for (std::uint32_t i = from; i <= levels_.size(); ++i) collect(levels_[i - 1].members);
+  collect(beyond_);
+  beyond_.clear();
+  chain_->truncate(from - 1);
+  for (std::uint32_t i = from; i <= levels_.size(); ++i) {
+    size_ -= static_cast<std::uint32_t>(levels_[i - 1].sample.size());
+    for (Slot slot : levels_[i - 1].sample) {
+      --ground_.elements[slot].sampled;
+      ground_.drop_if_unused(slot);
+    }
+  }
+  levels_.resize(from - 1);
+  return candidates;
+}
+
+void Guess::rebuild(std::uint32_t from) { grow(release(from)); }
+
+// Builds levels over the candidates, all of which have a marginal of at least tau over the present prefix.
+void Guess::grow(std::vector<Slot> candidates) {
+  std::vector<double> gains(candidates.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) gains[i] = chain_->top_gain(row(candidates[i]));
+  ground_.queries += candidates.size();
+  PhiloxStream random(ground_.settings.seed, static_cast<std::uint32_t>(j_), ground_.epoch);
+  while (!candidates.empty() && !full()) {
+    levels_.emplace_back();
+    Level& level = levels_.back();
+    level.at_build = static_cast<std::uint32_t>(candidates.size());
+    chain_->open();
+    const std::vector<bool> sampled = sample_level(candidates, gains, random);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const double gain = sampled[i] ? 0.0 : chain_->top_gain(row(candidates[i]));
+      if (gain >= range_.tau) {
+        gains[kept] = gain;
+        candidates[kept++] = candidates[i];
+      } else {
+        level.members.push_back(candidates[i]);
+      }
+    }
+    ground_.queries += candidates.size();
+    candidates.resize(kept);
+  }
+  beyond_ = std::move(candidates);
+  refresh_live_gain();
+}
+
+// Takes a random sample of the fullest bucket of marginals, as long as almost all of it is worth its bucket: adding stops
+// once more than a constant share of what was tried fell out of the bucket. Returns which candidates were taken.
+std::vector<bool> Guess::sample_level(const std::vector<Slot>& candidates, const std::vector<double>& gains,
+                                      PhiloxStream& random) {
+  std::vector<std::uint32_t> bucket_of(candidates.size()), sizes(edges_.size(), 0);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto above = std::upper_bound(edges_.begin(), edges_.end(), gains[i]);
+    ++sizes[bucket_of[i] = static_cast<std::uint32_t>(above - edges_.begin()) - 1];
+  }
+  const auto fullest = std::max_element(sizes.rbegin(), sizes.rend());  // of equals the one worth most
+  const auto chosen = static_cast<std::uint32_t>(sizes.rend() - fullest) - 1;
+  std::vector<std::uint32_t> bucket;  // indices of candidates
+  bucket.reserve(*fullest);
+  for (std::uint32_t i = 0; i < candidates.size(); ++i)
+    if (bucket_of[i] == chosen) bucket.push_back(i);
+
+  Level& level = levels_.back();
+  std::vector<bool> sampled(candidates.size(), false);
+  double failures = 0;
+  for (std::size_t tried = 0; tried < bucket.size() && !full(); ++tried) {
+    std::swap(bucket[tried], bucket[tried + random.below(static_cast<std::uint32_t>(bucket.size() - tried))]);
+    const Slot slot = candidates[bucket[tried]];
+    ++ground_.queries;
+    if (chain_->top_gain(row(slot)) >= edges_[chosen]) {
+      level.gains.push_back(chain_->add(row(slot)));
+      level.sample.push_back(slot);
+      sampled[bucket[tried]] = true;
+      ++ground_.elements[slot].sampled;
+      ++size_;
+    } else if (++failures >= 1.0 + ground_.settings.eps * static_cast<double>(tried + 1)) {
+      break;
+    }
+  }
+  return sampled;
+}
+
+void Guess::append_live_sample(std::vector<Slot>& out) const {
+  for (const Level& level : levels_)
+    for (Slot slot : level.sample)
+      if (ground_.elements[slot].live) out.push_back(slot);
+}
+
+std::size_t Guess::nbytes() const noexcept {
+  std::size_t total = sizeof *this + chain_->nbytes() + beyond_.capacity() * sizeof(Slot);
+  for (const Level& level : levels_)
+    total += sizeof level + (level.members.capacity() + level.sample.capacity()) * sizeof(Slot) +
+             level.gains.capacity() * sizeof(double);
+  return total;
+}
+
+void Guess::audit() const {
+  const auto fail = [this](const std::string& what) {
+    throw std::logic_error("guess " + std::to_string(j_) + ": " + what);
+  };
+  const auto top = static_cast<std::uint32_t>(levels_.size());
+  std::vector<std::uint32_t> depth_of(ground_.elements.size(), 0);
+  std::size_t listed = 0, stale = 0;
+  const auto note = [&](const std::vector<Slot>& slots, std::uint32_t depth) {
+    for (Slot slot : slots) {
+      ++listed;
+      stale += !ground_.elements[slot].live;
+      if (depth_of[slot] != 0) fail("element " + ground_.ids.at(slot).str() + " is listed twice");
+      depth_of[slot] = depth;
+    }
+  };
+  for (std::uint32_t i = 1; i <= top; ++i) note(levels_[i - 1].members, i);
+  note(beyond_, top + 1);
+  if (listed != listed_ || stale != stale_) fail("the counts of listed elements are off");
+  for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
+    const Element& element = ground_.elements[slot];
+    if (!ground_.ids.linked(slot)) continue;
+    std::uint32_t depth = 0;  // by definition, level by level from the bottom; an element of S_i is in no higher level
+    if (contains(element.single))
+      while (depth <= top && chain_->gain(element.row, depth) >= range_.tau) {
+        ++depth;
+        if (depth <= top && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0) break;
+      }
+    if (depth_of[slot] != depth)
+      fail("L(" + ground_.ids.at(slot).str() + ") is " + std::to_string(depth_of[slot]) + " instead of " +
+           std::to_string(depth));
+  }
+  audit_marginals();
+  std::uint32_t size = 0;
+  for (const Level& level : levels_) {
+    const auto dead = static_cast<std::uint32_t>(std::count_if(
+        level.sample.begin(), level.sample.end(), [this](Slot slot) { return !ground_.elements[slot].live; }));
+    size += static_cast<std::uint32_t>(level.sample.size());
+    if (level.deleted != dead) fail("the count of dead samples is off");
+    if (dead > ground_.settings.eps * static_cast<double>(level.sample.size())) fail("a level has too many dead samples");
+    if (level.inserted >= std::max(1U, level.at_build)) fail("a level outgrew its rebuild");
+  }
+  if (size != size_ || size > ground_.settings.k) fail("the size of the prefix is off");
+  if (!full() && beyond_.size() > 0) fail("candidates are left although the prefix is not full");
+}
+
+// The chain's marginals over every prefix, dead elements included, against those of a chain built afresh.
+void Guess::audit_marginals() const {
+  const auto fresh = ground_.objective->chain();
+  std::vector<double> gains(levels_.size() + 1);
+  for (std::uint32_t depth = 0; depth <= levels_.size(); ++depth) {
+    if (depth > 0) {
+      fresh->open();
+      for (Slot slot : levels_[depth - 1].sample) fresh->add(row(slot));
+    }
+    for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
+      if (!ground_.ids.linked(slot)) continue;
+      const double expected = fresh->top_gain(row(slot));
+      if (chain_->gain(row(slot), depth) != expected) throw std::logic_error("a marginal depends on the chain's history");
+      chain_->gains(row(slot), gains.data());
+      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.elements[slot].single)
+        throw std::logic_error("the pass over all prefixes and a marginal of one disagree");
+    }
+  }
+}
+
+void Guess::save(SnapshotWriter& out) const {
+  const auto write = [&out](const std::vector<Slot>& slots) {
+    out.u32(static_cast<std::uint32_t>(slots.size()));
+    for (Slot slot : slots) out.u32(slot);
+  };
+  out.u32(static_cast<std::uint32_t>(levels_.size()));
+  for (const Level& level : levels_) {
+    out.u32(level.at_build);
+    out.u32(level.inserted);
+    write(level.members);
+    write(level.sample);
+  }
+  write(beyond_);
+}
+
+// Gains and the chain come back by replaying the samples: the same additions give the same bits.
+void Guess::load(SnapshotReader& in) {
+  std::vector<std::uint8_t> listed(ground_.elements.size(), 0), sampled(ground_.elements.size(), 0);
+  const auto read = [&](std::vector<Slot>& slots, std::vector<std::uint8_t>& seen) {
+    slots.resize(in.count(4));
+    for (Slot& slot : slots) {
+      slot = in.u32();
+      if (slot >= seen.size() || !ground_.ids.taken(slot) || !contains(ground_.elements[slot].single) || seen[slot])
+        in.fail("elements of the guess, each once");
+      seen[slot] = 1;
+    }
+  };
+  const auto note = [&](const std::vector<Slot>& slots) {
+    for (Slot slot : slots) {
+      ++ground_.elements[slot].held;
+      ++listed_;
+      stale_ += !ground_.elements[slot].live;
+    }
+  };
+  const std::size_t n_levels = in.count(16);
+  for (std::size_t i = 0; i < n_levels; ++i) {
+    Level level;
+    level.at_build = in.u32();
+    level.inserted = in.u32();
+    read(level.members, listed);
+    read(level.sample, sampled);
+    note(level.members);
+    size_ += static_cast<std::uint32_t>(level.sample.size());
+    if (level.sample.empty() || size_ > ground_.settings.k) in.fail("samples of at least one and in all at most k elements");
+    chain_->open();
+    for (Slot slot : level.sample) {
+      level.gains.push_back(chain_->add(row(slot)));
+      ++ground_.elements[slot].sampled;
+      level.deleted += !ground_.elements[slot].live;
+    }
+    levels_.push_back(std::move(level));
+  }
+  read(beyond_, listed);
+  note(beyond_);
+  for (Slot slot = 0; slot < listed.size(); ++slot)
+    if (ground_.ids.linked(slot) && listed[slot] != contains(ground_.elements[slot].single))
+      in.fail("every live element of the guess");
+  refresh_live_gain();
+}
+
+}  // namespace pyalgo::submodular

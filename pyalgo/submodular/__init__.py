@@ -1,0 +1,15 @@
+"""Fully dynamic submodular maximisation: the best few of a changing collection, kept up to date."""
+
+from __future__ import annotations
+
+from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
+from pyalgo.submodular.objectives import FacilityLocation, FeatureBased, Objective, WeightedCoverage
+
+__all__ = [
+    "DynamicSubmodularMaximizer",
+    "FacilityLocation",
+    "FeatureBased",
+    "Objective",
+    "SubmodularResult",
+    "WeightedCoverage",
+]

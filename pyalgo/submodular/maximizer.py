@@ -1,0 +1,295 @@
+"""The dynamic maximiser: pyalgo's contract around the compiled structure."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyalgo import _core, snapshot
+from pyalgo.algorithm import Algorithm
+from pyalgo.arrays import read_batch
+from pyalgo.errors import SnapshotError
+from pyalgo.submodular.objectives import OBJECTIVES, Objective, make_objective
+
+__all__ = ["DynamicSubmodularMaximizer", "SubmodularResult"]
+
+
+@dataclass(frozen=True)
+class SubmodularResult:
+    """The best few elements now, and a proof of how good they are.
+
+    Attributes
+    ----------
+    ids : array of int64 or of str, shape (at most k,)
+        The chosen elements, in the order in which they were chosen.
+    value : float
+        f of them.
+    gains : array of float64, same shape
+        What each added to f over those before it.
+    upper_bound : float
+        No k elements of the data set are worth more. Proven from the data at hand, at every query.
+    ratio_lower_bound : float
+        ``value / upper_bound`` (1 when there is nothing to gain): the answer is at least this share of the optimum.
+    guess : float
+        The guess of the optimum whose structure answered.
+    oracle_calls : int
+        Evaluations of f or of a marginal that all updates so far took; a pass that yields an element's marginals over all
+        prefixes counts once. Queries do not add to it.
+    """
+
+    ids: NDArray[Any]
+    value: float
+    gains: NDArray[np.float64]
+    upper_bound: float
+    ratio_lower_bound: float
+    guess: float
+    oracle_calls: int
+
+    def __str__(self) -> str:
+        shown = ", ".join(str(i) for i in self.ids)
+        return f"value {self.value:.6g} (at least {self.ratio_lower_bound:.0%} of the best possible): {shown}"
+
+
+_COLUMNS: dict[str, tuple[str, str]] = {
+    "op": ("int8", "+1 insert, -1 delete"),
+    "id": ("int64|str", "the element"),
+    **{
+        name: (dtype.rstrip("?") + "?", f"{meaning} (objective {objective.name!r})")
+        for objective in OBJECTIVES.values()
+        for name, (dtype, meaning) in objective.columns.items()
+    },
+}
+
+
+class DynamicSubmodularMaximizer(Algorithm):
+    """Keeps a near-best set of at most k elements while elements are inserted and deleted.
+
+    The objective f is monotone submodular: an element adds less to a larger set. At every time, whatever the random bits,
+    the answer S satisfies ``f(S) >= (1 - eps) / (2 (1 + eps)) * OPT >= (1/2 - eps) * OPT``, and `query` proves a bound for
+    the data at hand that is usually far better. No algorithm with few queries per update can guarantee more than 1/2.
+
+    An update takes an expected amortised number of oracle queries polylogarithmic in the number of elements, against
+    updates that do not depend on the random bits. Users who delete what they see published can make updates slower; the
+    ratio holds all the same.
+
+    Parameters
+    ----------
+    objective : Objective or mapping
+        `WeightedCoverage`, `FacilityLocation` or `FeatureBased`, or ``{"name": "coverage" | "facility_location" |
+        "feature_based", **settings}``. An object is shared, not copied: elements added to it later can be inserted.
+    k : int
+        Size of the answer, 1 to 65534.
+    eps : float
+        Accuracy, 1e-4 to 0.5. Smaller is better and slower.
+    method : {"levels"}
+        The structure to keep.
+    seed : int
+        Of the counter-based generator; equal seeds and updates give equal answers everywhere.
+    refine : bool
+        Whether `query` runs lazy greedy over the samples of all good guesses and returns the better of the two answers:
+        usually within a percent of greedy on the whole set. The guarantee holds either way.
+    refine_budget : int, optional
+        Further elements, drawn at random, that a refined query looks at.
+    guess_grid : {"window", "all"}
+        Guesses of the optimum that are kept: those that may hold it, as proven after every update (faster), or all, as in
+        the paper's amortised analysis.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For parameters and batches out of range, naming the value and its row. The state is unchanged.
+    UnknownElementError, DuplicateElementError
+        (both ``KeyError``) For the deletion of an absent id, the insertion of a present one, or an id without payload.
+
+    Notes
+    -----
+    Memory is O(elements times guesses) numbers plus the payload of the elements in the set; payload of deleted elements
+    goes with the next rebuild that passes by. Banihashem, Biabani, Goudarzi, Hajiaghayi, Jabbarzade, Monemizadeh: "Dynamic
+    Constrained Submodular Optimization with Polylogarithmic Update Time", ICML 2023.
+
+    Examples
+    --------
+    >>> shelf = DynamicSubmodularMaximizer({"name": "coverage"}, k=2)
+    >>> shelf.update(id=["a", "b", "c"], items=[["x", "y", "z"], ["x", "y"], ["w"]])
+    >>> shelf.query().ids.tolist()
+    ['a', 'c']
+    >>> shelf.delete(["a"])
+    >>> result = shelf.query()
+    >>> result.ids.tolist(), result.value, result.upper_bound >= 3.0
+    (['b', 'c'], 3.0, True)
+    """
+
+    name = "submodular"
+    columns: ClassVar[dict[str, tuple[str, str]]] = _COLUMNS
+
+    def __init__(
+        self,
+        objective: Objective | Mapping[str, Any],
+        k: int,
+        *,
+        eps: float = 0.2,
+        method: str = "levels",
+        seed: int = 0,
+        refine: bool = True,
+        refine_budget: int | None = None,
+        guess_grid: str = "window",
+    ) -> None:
+        if isinstance(objective, Mapping):
+            self._given: dict[str, Any] | Objective = dict(objective)
+            self.objective = make_objective(objective)
+        elif isinstance(objective, Objective):
+            self._given = self.objective = objective
+        else:
+            raise TypeError(f"objective must be an Objective or a mapping with its name, got {objective!r}")
+        self.k = _integer("k", k, 1, 65534)
+        if isinstance(eps, bool) or not isinstance(eps, (int, float, np.floating)):
+            raise TypeError(f"eps must be a number, got {eps!r}")
+        if not 1e-4 <= eps <= 0.5:
+            raise ValueError(f"eps must be from 0.0001 to 0.5, got {eps!r}")
+        self.eps = float(eps)
+        self.method = _choice("method", method, ("levels",))
+        self.seed = _integer("seed", seed, 0, 2**64 - 1)
+        if not isinstance(refine, (bool, np.bool_)):
+            raise TypeError(f"refine must be True or False, got {refine!r}")
+        self.refine = bool(refine)
+        self.refine_budget = None if refine_budget is None else _integer("refine_budget", refine_budget, 0, 2**32 - 1)
+        self.guess_grid = _choice("guess_grid", guess_grid, ("window", "all"))
+        self._core = _core.DynamicMaximizer(self.objective._core, self._settings())
+
+    def _settings(self) -> _core.Settings:
+        return _core.Settings(
+            k=self.k,
+            eps=self.eps,
+            seed=self.seed,
+            all_guesses=self.guess_grid == "all",
+            refine_budget=self.refine_budget or 0,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the constructor was given; an objective object is itself, as it holds payload."""
+        return {**self._scalars(), "objective": self._given}
+
+    def _scalars(self) -> dict[str, Any]:
+        names = ("k", "eps", "method", "seed", "refine", "refine_budget", "guess_grid")
+        return {name: getattr(self, name) for name in names}
+
+    def update(self, batch: Any = None, /, **columns: Any) -> None:
+        """Insert and delete elements, in the order of the rows, as one atomic batch.
+
+        Parameters
+        ----------
+        batch : mapping or Arrow record batch, optional
+            The columns; or give them as keywords.
+        id : int64 or str
+            The elements; one kind for the whole data set.
+        op : int8, optional
+            +1 insert (default), -1 delete.
+        items, weights, neighbours, similarities, features : lists
+            The payload columns of the objective, see its class; ignored for deletions. Without them the ids must be ones
+            of the objective's `add_items`.
+        """
+        read = read_batch(self.columns, batch, columns)
+        op, ids = read.pop("op"), read.pop("id")
+        for name in read:
+            if name not in self.objective.columns:
+                wanted = ", ".join(self.objective.columns)
+                raise ValueError(f"objective {self.objective.name!r} takes the payload columns {wanted}; got {name!r}")
+        keys, values = self.objective._payload(read)
+        self._core.update(op, ids, keys, values)
+
+    def insert(self, ids: Any, **payload: Any) -> None:
+        """Insert elements: ``update`` with op = +1."""
+        self.update(id=ids, **payload)
+
+    def delete(self, ids: Any) -> None:
+        """Delete elements: ``update`` with op = -1."""
+        self.update(id=ids, op=np.full(len(ids), -1, dtype=np.int8))
+
+    def query(self, *, refine: bool | None = None, certificate: bool = False) -> SubmodularResult:
+        """The present answer with its certificate.
+
+        Parameters
+        ----------
+        refine : bool, optional
+            Overrides the constructor's `refine`.
+        certificate : bool
+            Spend one pass over all elements on a tighter `upper_bound`.
+        """
+        chosen = self.refine if refine is None else refine
+        ids, gains, value, upper_bound, guess = self._core.query(chosen, certificate)
+        return SubmodularResult(
+            ids=ids if isinstance(ids, np.ndarray) else np.array(ids, dtype=object),
+            value=value,
+            gains=gains,
+            upper_bound=upper_bound,
+            ratio_lower_bound=value / upper_bound if upper_bound > 0 else 1.0,
+            guess=guess,
+            oracle_calls=self._core.queries,
+        )
+
+    def value(self) -> float:
+        """f of the present answer."""
+        return self.query().value
+
+    def stats(self) -> dict[str, int]:
+        """Counts of live elements, guesses kept, guesses built, oracle calls, and bytes (all, and of payload)."""
+        return {
+            "live": self._core.n_live,
+            "guesses": self._core.n_guesses,
+            "activations": self._core.activations,
+            "oracle_calls": self._core.queries,
+            "nbytes": self._core.nbytes,
+            "payload_bytes": self._core.payload_nbytes,
+        }
+
+    @property
+    def n_seen(self) -> int:
+        """Insertions and deletions taken in so far."""
+        return self._core.n_seen
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the state, payload included."""
+        return self._core.nbytes
+
+    def to_bytes(self) -> bytes:
+        """Everything, the objective and its payload included; `from_bytes` needs nothing else."""
+        return snapshot.pack(self, self._core.save())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> DynamicSubmodularMaximizer:
+        """The maximiser that `data` is a snapshot of, with an objective of its own."""
+        params, payload = snapshot.unpack(cls, data)
+        try:
+            loaded = cls(**params)
+        except (TypeError, ValueError) as error:
+            raise SnapshotError(f"snapshot's parameters are refused: {error}") from None
+        loaded._core = _core.DynamicMaximizer.load(loaded.objective._core, loaded._settings(), payload)
+        if loaded.objective.n_known > 0:
+            loaded._given = loaded.objective
+        return loaded
+
+    def _check(self) -> None:
+        """Hold every invariant of the structure against its definition; slow."""
+        self._core.audit()
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
+    return int(value)
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return str(value)
