@@ -6,6 +6,7 @@ from typing import TypeVar
 
 __all__ = [
     "DuplicateElementError",
+    "PluginError",
     "PyalgoKeyError",
     "SnapshotError",
     "UnknownAlgorithmError",
@@ -37,6 +38,10 @@ class DuplicateElementError(PyalgoKeyError):
 
 class UnknownAlgorithmError(PyalgoKeyError):
     """A name that no installed distribution registers."""
+
+
+class PluginError(ImportError):
+    """A registered algorithm that cannot be used, because of what its distribution does."""
 
 
 def at_row(error: _E, row: int) -> _E:
