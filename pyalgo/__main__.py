@@ -1,0 +1,5 @@
+"""``python -m pyalgo``."""
+
+from pyalgo.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,190 @@
+"""What a job is: an algorithm, a source, when to ask, a sink, and where the state is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DataError", "Interval", "Job", "JobError", "StateError", "UsageError", "parse_job", "read_job"]
+
+
+class JobError(Exception):
+    """A job that cannot run as it is described: a parameter out of range, a value of the wrong type, a missing file."""
+
+    exit_code = 1
+
+
+class UsageError(JobError):
+    """A command or job file that says something pyalgo does not know."""
+
+    exit_code = 2
+
+
+class DataError(JobError):
+    """A row of the source that cannot be taken; the text begins with its place."""
+
+
+class StateError(JobError):
+    """A state that does not belong to the job, is in use, or cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Every so many rows, or every so many seconds."""
+
+    rows: int | None = None
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return str(self.rows) if self.rows is not None else f"{self.seconds:g}s"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A parsed job; see docs/runner.md for the job file."""
+
+    algorithm: str
+    params: dict[str, Any]
+    source: str
+    batch_rows: int = 10_000
+    columns: dict[str, str] | None = None
+    every: Interval | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    sink: str = "-"
+    state: str | None = None
+    checkpoint: Interval = Interval(seconds=1.0)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it this job: everything the output depends on, by key of the job file."""
+        return {
+            "algorithm": {"name": self.algorithm, **self.params},
+            "source": {"url": self.source, "batch_rows": self.batch_rows, "columns": self.columns},
+            "query": {"every": None if self.every is None else str(self.every), "options": self.options},
+            "sink": {"url": self.sink},
+        }
+
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+_TABLES = {
+    "algorithm": "a name and the algorithm's parameters",
+    "source": {"url": str, "batch_rows": int, "columns": Mapping},
+    "query": {"every": (int, str), "options": Mapping},
+    "sink": {"url": str},
+    "state": {"path": str, "checkpoint": (int, str)},
+}
+
+
+def read_job(path: str | PathLike[str]) -> dict[str, Any]:
+    """The tables of a job file, not yet checked."""
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(f"job file {path}: {_reason(error)}") from None
+    try:
+        return toml_module().loads(text)
+    except ValueError as error:
+        raise JobError(f"job file {path} is not valid TOML: {error}") from None
+
+
+def toml_module() -> Any:
+    """The TOML reader: in the standard library from Python 3.11 on."""
+    try:
+        import tomllib
+    except ImportError:
+        try:
+            import tomli as tomllib
+        except ImportError:
+            raise JobError('reading TOML on Python 3.10 needs tomli: pip install "pyalgo[cli]"') from None
+    return tomllib
+
+
+def parse_job(tables: Mapping[str, Any]) -> Job:
+    """Check the tables of a job, key by key.
+
+    Raises
+    ------
+    UsageError
+        For an unknown table or key, listing the known ones.
+    JobError
+        For a missing key or a value of the wrong type.
+    """
+    for table, content in tables.items():
+        if table not in _TABLES:
+            raise UsageError(f"unknown table [{table}] in the job: the tables are {', '.join(_TABLES)}")
+        if not isinstance(content, Mapping):
+            raise JobError(f"[{table}] in the job must be a table, got {content!r}")
+        known = _TABLES[table]
+        if isinstance(known, str):
+            continue
+        for key, value in content.items():
+            if key not in known:
+                raise UsageError(f"unknown key {key!r} in [{table}] of the job: the keys are {', '.join(known)}")
+            if not isinstance(value, known[key]) or isinstance(value, bool):
+                raise JobError(f"{table}.{key} in the job must be {_type_name(known[key])}, got {value!r}")
+    algorithm = dict(tables.get("algorithm", {}))
+    name = algorithm.pop("name", None)
+    if not isinstance(name, str):
+        raise UsageError("the job names no algorithm: give [algorithm] name, or --algorithm NAME (pyalgo list shows them)")
+    source = tables.get("source", {})
+    if "url" not in source:
+        raise UsageError("the job has no source: give [source] url, or --source URL")
+    query, state = tables.get("query", {}), tables.get("state", {})
+    columns = source.get("columns")
+    if columns is not None and not all(isinstance(value, str) for value in columns.values()):
+        raise JobError(f"source.columns in the job must map columns to the names of fields, got {dict(columns)!r}")
+    settings: dict[str, Any] = {
+        "algorithm": name,
+        "params": algorithm,
+        "source": source["url"],
+        "columns": None if columns is None else dict(columns),
+        "options": dict(query.get("options", {})),
+        "state": state.get("path"),
+    }
+    if "batch_rows" in source:
+        settings["batch_rows"] = _positive("source.batch_rows", source["batch_rows"])
+    if "every" in query:
+        settings["every"] = parse_interval("query.every", query["every"])
+    if "url" in tables.get("sink", {}):
+        settings["sink"] = tables["sink"]["url"]
+    if "checkpoint" in state:
+        settings["checkpoint"] = parse_interval("state.checkpoint", state["checkpoint"])
+    return Job(**settings)
+
+
+def parse_interval(key: str, value: int | str) -> Interval:
+    """``1000`` (rows) or ``"1.5s"`` (seconds)."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)s", value)
+        if match and float(match[1]) > 0:
+            return Interval(seconds=float(match[1]))
+        if not re.fullmatch(r"\d+", value):
+            raise JobError(f'{key} must be a number of rows such as 1000, or of seconds such as "1s", got {value!r}')
+    return Interval(rows=_positive(key, int(value)))
+
+
+def _positive(key: str, value: int) -> int:
+    if value <= 0:
+        raise JobError(f"{key} must be at least 1, got {value}")
+    return value
+
+
+def _type_name(kind: Any) -> str:
+    names = {str: "a string", int: "an integer", Mapping: "a table", (int, str): 'an integer or a string such as "1s"'}
+    return names[kind]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
