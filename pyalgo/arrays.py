@@ -238,7 +238,9 @@ def _cast(
             values = np.where(nulls, values.dtype.type(fill), values)
     if dtype == "str" or (dtype == "int64|str" and _is_text(values)):
         return _texts(name, values, offsets)
-    return _numbers(name, values, "int64" if dtype == "int64|str" else dtype, offsets, "|str" in dtype)
+    if dtype == "int64|str":
+        return _numbers(name, values, "int64", "an integer like the others, or all strings", offsets)
+    return _numbers(name, values, dtype, _described(dtype), offsets)
 
 
 def _is_text(values: NDArray[Any] | list[Any]) -> bool:
@@ -259,9 +261,9 @@ def _texts(name: str, values: NDArray[Any] | list[Any], offsets: NDArray[np.int6
 
 
 def _numbers(
-    name: str, values: NDArray[Any] | list[Any], dtype: str, offsets: NDArray[np.int64] | None, or_text: bool
+    name: str, values: NDArray[Any] | list[Any], dtype: str, wanted: str, offsets: NDArray[np.int64] | None
 ) -> NDArray[Any]:
-    expected = f"must be {'a string or ' if or_text else ''}{_described(dtype)}"
+    expected = f"must be {wanted}"
     if isinstance(values, list):
         values = _array_of(name, values, expected, offsets)
     if values.dtype.kind not in ("b" if dtype == "bool" else "iuf"):

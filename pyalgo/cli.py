@@ -107,7 +107,10 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE",
         help="a parameter of the algorithm, a TOML value or a bare word; dotted keys nest",
     )  # fmt: skip
-    run.add_argument("--source", metavar="URL", help=".csv, .jsonl, .ndjson or .parquet file, or python:module:callable")
+    run.add_argument(
+        "--source", metavar="URL",
+        help=".csv, .jsonl, .ndjson or .parquet file, python:module:callable, or - for JSON lines on standard input",
+    )  # fmt: skip
     run.add_argument(
         "--column", action="append", default=[], metavar="NAME=FIELD",
         help="take column NAME from this field of the source; once given, other fields are left out",

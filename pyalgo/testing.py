@@ -279,6 +279,8 @@ def _ops(batch: Batch, rows: int) -> list[Any]:
 
 
 def _merge(factory: Factory, batches: list[Batch]) -> _Finding:
+    if not batches:
+        return None
     parts = _parts(factory, batches)
 
     def merged(*order: Any) -> Any:
@@ -306,8 +308,7 @@ def _parts(factory: Factory, batches: list[Batch]) -> list[Batch]:
         except (ValueError, TypeError, KeyError):
             continue
         parts.append(piece)
-    empty = [_slice(batches[0], 0, 0)] if batches else [{}]
-    return (parts + 3 * empty)[:3]
+    return (parts + 3 * [_slice(batches[0], 0, 0)])[:3]
 
 
 _CHECKS: dict[str, Callable[[Factory, list[Batch]], _Finding]] = {

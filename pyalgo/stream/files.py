@@ -31,14 +31,13 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 class _TextSource:
     """Lines of a UTF-8 file, read one by one; the offset is the byte and the line behind the rows read so far."""
 
-    replayable = True
-
     def __init__(self, url: str, schema: Schema, columns: dict[str, str] | None) -> None:
-        self._url = url
+        self.replayable = url != "-"
+        self._url = url if self.replayable else "standard input"
         self._schema = schema
         self._columns = columns
-        self._file = _open(url)
-        self._size = os.path.getsize(url)
+        self._file = _open(url) if self.replayable else sys.stdin.buffer
+        self._size = os.path.getsize(url) if self.replayable else 0
         self._byte = 0
         self._line = 0
         self._lines_of_batch: list[int] = []
@@ -113,7 +112,7 @@ class _TextSource:
 
 
 class JsonlSource(_TextSource):
-    """JSON lines: one object a line. A missing field is null; blank lines are passed over."""
+    """JSON lines of a file, or of standard input: one object a line. A missing field is null; blank lines do not count."""
 
     def records(self) -> Iterator[dict[str, Any]]:
         for line in self.lines():

@@ -51,6 +51,8 @@ def open_source(job: Job, algorithm: type[Algorithm], *, allow_python: bool) -> 
         if not allow_python:
             raise UsageError(f"source {url} runs code of yours: give --allow-python to let it")
         return files.PythonSource(url, algorithm.columns, job.columns)
+    if url == "-":
+        return files.JsonlSource(url, algorithm.columns, job.columns)
     for endings, kind in (
         ((".csv",), files.CsvSource),
         ((".jsonl", ".ndjson"), files.JsonlSource),
@@ -59,5 +61,6 @@ def open_source(job: Job, algorithm: type[Algorithm], *, allow_python: bool) -> 
         if url.endswith(endings):
             return kind(url, algorithm.columns, job.columns)
     raise UsageError(
-        f"source {url!r} is of no known kind: give a .csv, .jsonl, .ndjson or .parquet file, or python:module:callable"
+        f"source {url!r} is of no known kind: give a .csv, .jsonl, .ndjson or .parquet file, python:module:callable, "
+        "or - for JSON lines on standard input"
     )
