@@ -143,7 +143,10 @@ def _create(job: Job) -> Algorithm:
 
 
 class _Loop:
-    """One run. Invariant: sink and algorithm are always at `rows`; the store is at the checkpoint before."""
+    """One run. Invariant: algorithm, sink and `offset` are at `rows`; the store is at the checkpoint before.
+
+    The source itself may be ahead: a batch that was read need not have been taken in.
+    """
 
     def __init__(
         self,
@@ -159,6 +162,7 @@ class _Loop:
         self.job, self.algorithm, self.source, self.sink, self.store = job, algorithm, source, sink, store
         self.max_rows, self.watch, self.say = max_rows, watch, say
         self.rows = self.seq = self.last_line_rows = self.position = 0
+        self.offset: Any = source.offset
         self.opened = False
         self.result: Any = None
         self.query_clock = self.checkpoint_clock = time.monotonic()
@@ -192,6 +196,7 @@ class _Loop:
             self.say(f"{self.job.state}: this job finished after {self.rows} rows; nothing to do (--fresh starts over)")
             return True
         self.source.seek(saved.source_offset)
+        self.offset = saved.source_offset
         self.say(f"{self.job.state}: resuming behind row {self.rows}")
         self._open_sink()
         return False
@@ -231,6 +236,7 @@ class _Loop:
             raise DataError(_placed(error, self.source, batch)) from error
         del emission  # what an update settles is not written yet
         self.rows += batch.rows
+        self.offset = self.source.offset
         self._open_sink()
         if self._query_due():
             self._write()
@@ -258,7 +264,7 @@ class _Loop:
         self.result = self.algorithm.query(**self.job.options)
         self.seq += 1
         self.last_line_rows = self.rows
-        self.sink.write(sinks.line(seq=self.seq, rows=self.rows, offset=self.source.offset, result=self.result))
+        self.sink.write(sinks.line(seq=self.seq, rows=self.rows, offset=self.offset, result=self.result))
 
     def _checkpoint(self, *, finished: bool) -> None:
         """The sink first, then the store: a crash between the two leaves lines behind the position, which are cut off."""
@@ -270,7 +276,7 @@ class _Loop:
         self.store.commit(
             self.job,
             Checkpoint(
-                self.source.offset,
+                self.offset,
                 self.rows,
                 self.seq,
                 self.last_line_rows,

@@ -12,6 +12,26 @@
 
 namespace pyalgo {
 
+// Whether `text` is UTF-8 as Unicode defines it: no overlong forms, no surrogates, nothing above U+10FFFF.
+inline bool is_utf8(const std::string& text) noexcept {
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* end = at + text.size();
+  while (at < end) {
+    const unsigned lead = *at++;
+    if (lead < 0x80) continue;
+    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    if (lead < 0xC2 || lead > 0xF4 || end - at < more) return false;
+    std::uint32_t point = lead & (0x3FU >> more);
+    for (int i = 0; i < more; ++i, ++at) {
+      if ((*at & 0xC0U) != 0x80U) return false;
+      point = point << 6 | (*at & 0x3FU);
+    }
+    const std::uint32_t least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
+    if (point < least || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return false;
+  }
+  return true;
+}
+
 // Bytes that are not what was expected at their offset.
 class SnapshotFormatError : public std::runtime_error {
  public:
@@ -62,9 +82,10 @@ class SnapshotReader {
     std::memcpy(&value, &bits, sizeof value);
     return value;
   }
-  std::string string() {
+  std::string string() {  // UTF-8
     const std::size_t size = count(1);
     std::string value(reinterpret_cast<const char*>(bytes_.data()) + at_, size);
+    if (!is_utf8(value)) fail("UTF-8");
     at_ += size;
     return value;
   }

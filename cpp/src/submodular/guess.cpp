@@ -278,33 +278,28 @@ void Guess::save(SnapshotWriter& out) const {
   write(beyond_);
 }
 
-// Gains and the chain come back by replaying the samples: the same additions give the same bits.
+// Gains and the chain come back by replaying the samples: the same additions give the same bits. What the rest of the class
+// relies on is held against its definition, as the bytes may come from anywhere: two marginals a listed element.
 void Guess::load(SnapshotReader& in) {
-  std::vector<std::uint8_t> listed(ground_.elements.size(), 0), sampled(ground_.elements.size(), 0);
-  const auto read = [&](std::vector<Slot>& slots, std::vector<std::uint8_t>& seen) {
+  constexpr std::uint32_t none = 0;
+  std::vector<std::uint32_t> depth_of(ground_.elements.size(), none), sampled_at(ground_.elements.size(), none);
+  const auto read = [&](std::vector<Slot>& slots, std::vector<std::uint32_t>& places, std::uint32_t place) {
     slots.resize(in.count(4));
     for (Slot& slot : slots) {
       slot = in.u32();
-      if (slot >= seen.size() || !ground_.ids.taken(slot) || !contains(ground_.elements[slot].single) || seen[slot])
+      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.elements[slot].single) ||
+          places[slot] != none)
         in.fail("elements of the guess, each once");
-      seen[slot] = 1;
+      places[slot] = place;
     }
   };
-  const auto note = [&](const std::vector<Slot>& slots) {
-    for (Slot slot : slots) {
-      ++ground_.elements[slot].held;
-      ++listed_;
-      stale_ += !ground_.elements[slot].live;
-    }
-  };
-  const std::size_t n_levels = in.count(16);
-  for (std::size_t i = 0; i < n_levels; ++i) {
+  const auto n_levels = static_cast<std::uint32_t>(in.count(16));
+  for (std::uint32_t i = 1; i <= n_levels; ++i) {
     Level level;
     level.at_build = in.u32();
     level.inserted = in.u32();
-    read(level.members, listed);
-    read(level.sample, sampled);
-    note(level.members);
+    read(level.members, depth_of, i);
+    read(level.sample, sampled_at, i);
     size_ += static_cast<std::uint32_t>(level.sample.size());
     if (level.sample.empty() || size_ > ground_.settings.k) in.fail("samples of at least one and in all at most k elements");
     chain_->open();
@@ -313,13 +308,24 @@ void Guess::load(SnapshotReader& in) {
       ++ground_.elements[slot].sampled;
       level.deleted += !ground_.elements[slot].live;
     }
+    if (level.inserted >= std::max(1U, level.at_build) ||
+        level.deleted > ground_.settings.eps * static_cast<double>(level.sample.size()))
+      in.fail("a level that needs no rebuild");
     levels_.push_back(std::move(level));
   }
-  read(beyond_, listed);
-  note(beyond_);
-  for (Slot slot = 0; slot < listed.size(); ++slot)
-    if (ground_.ids.linked(slot) && listed[slot] != contains(ground_.elements[slot].single))
-      in.fail("every live element of the guess");
+  read(beyond_, depth_of, n_levels + 1);
+  if (!full() && !beyond_.empty()) in.fail("no candidates behind a prefix that is not full");
+  for (Slot slot = 0; slot < depth_of.size(); ++slot) {
+    Element& element = ground_.elements[slot];
+    const std::uint32_t depth = depth_of[slot];
+    listed_ += depth != none;
+    element.held = static_cast<std::uint16_t>(element.held + (depth != none));
+    stale_ += depth != none && !element.live;
+    if (!element.live || !contains(element.single)) continue;
+    const bool right = depth != none && chain_->gain(element.row, depth - 1) >= range_.tau &&
+                       (depth > n_levels || sampled_at[slot] == depth || chain_->gain(element.row, depth) < range_.tau);
+    if (!right) in.fail("every live element of the guess at its level");
+  }
   refresh_live_gain();
 }
 

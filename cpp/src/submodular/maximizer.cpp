@@ -350,10 +350,10 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
   loaded->queries_at_widening_ = in.u64();
   if (loaded->slack_ > 1000) in.fail("a slack of at most 1000 guesses");
   KeyTable ids = KeyTable::load(in);
-  ground.elements.resize(ids.capacity());
+  std::vector<Element> elements(ids.capacity());
   for (Slot slot = 0; slot < ids.capacity(); ++slot) {
     if (!ids.taken(slot)) continue;
-    Element& element = ground.elements[slot];
+    Element& element = elements[slot];
     element.row = in.u32();
     if (!objective.has(element.row)) in.fail("elements with rows of the objective");
     element.single = objective.single(element.row);
@@ -361,7 +361,8 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
     if (element.live && element.single > 0) ++loaded->magnitudes_[ground.grid.index(element.single)];
   }
   for (Slot slot = 0; slot < ids.capacity(); ++slot)
-    if (ids.taken(slot)) objective.hold(ground.elements[slot].row);
+    if (ids.taken(slot)) objective.hold(elements[slot].row);
+  ground.elements = std::move(elements);
   ground.ids = std::move(ids);  // from here on the destructor lets go of the rows
   objective.settle();
   const std::size_t n_guesses = in.count(12);
