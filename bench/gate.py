@@ -1,0 +1,51 @@
+"""Verdicts on speed that a noisy machine does not change: ratios against a peer, and slopes.
+
+Two things are timed in turn, A B B A, in one process and by CPU time, so that what slows the machine slows both. The
+median over the pairs is the figure; a gate is a bound on it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster ours is than the peer: the median of the pairs, and their range."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f}x ({self.low:.2f} to {self.high:.2f})"
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    begin = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - begin) / 1e9
+
+
+def compare(ours: Callable[[], object], peer: Callable[[], object], *, pairs: int = 9) -> Ratio:
+    """Time the two in turn, after one unmeasured call of each; ratios above 1 are in our favour."""
+    ours()
+    peer()
+    ratios = []
+    for i in range(pairs):
+        if i % 2 == 0:
+            mine, theirs = cpu_seconds(ours), cpu_seconds(peer)
+        else:
+            theirs, mine = cpu_seconds(peer), cpu_seconds(ours)
+        ratios.append(theirs / mine)
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """The exponent a of the power law cost = c * size^a that fits best on log-log axes."""
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
