@@ -17,8 +17,30 @@ from typing import Any
 
 # PEP 594, and what else was deprecated or removed since Python 3.10.
 DEAD_BATTERIES = frozenset(
-    "aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp lib2to3 mailcap msilib nntplib pipes smtpd "
-    "sndhdr sunau telnetlib uu xdrlib".split()
+    [
+        "aifc",
+        "asynchat",
+        "asyncore",
+        "audioop",
+        "cgi",
+        "cgitb",
+        "chunk",
+        "crypt",
+        "distutils",
+        "imghdr",
+        "imp",
+        "lib2to3",
+        "mailcap",
+        "msilib",
+        "nntplib",
+        "pipes",
+        "smtpd",
+        "sndhdr",
+        "sunau",
+        "telnetlib",
+        "uu",
+        "xdrlib",
+    ]
 )
 WINDOW = 400
 

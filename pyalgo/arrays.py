@@ -28,9 +28,7 @@ _NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "flo
 _SCALARS = (*_NUMBERS, "str", "int64|str")
 
 
-def read_batch(
-    schema: Mapping[str, tuple[str, str]], batch: Any, columns: Mapping[str, Any]
-) -> dict[str, Column]:
+def read_batch(schema: Mapping[str, tuple[str, str]], batch: Any, columns: Mapping[str, Any]) -> dict[str, Column]:
     """Check a batch against `schema` and return its columns in their declared types.
 
     Parameters
@@ -105,7 +103,9 @@ def _check_names(schema: Mapping[str, tuple[str, str]], given: Mapping[str, Any]
     for name in given:
         if name not in schema:
             raise ValueError(f"unknown column {name!r}: the columns are {', '.join(schema)}")
-    missing = [name for name, (dtype, _) in schema.items() if not dtype.endswith("?") and name not in given and name != "op"]
+    missing = [
+        name for name, (dtype, _) in schema.items() if not dtype.endswith("?") and name not in given and name != "op"
+    ]
     if missing:
         raise ValueError(f"column {missing[0]!r} is missing: given were {', '.join(given) or 'none'}")
 
@@ -199,7 +199,9 @@ def _row_of(position: int, offsets: NDArray[np.int64] | None) -> int:
     return position if offsets is None else int(np.searchsorted(offsets, position, side="right")) - 1
 
 
-def _refuse(error: type[Exception], name: str, position: int, offsets: NDArray[np.int64] | None, what: str) -> Exception:
+def _refuse(
+    error: type[Exception], name: str, position: int, offsets: NDArray[np.int64] | None, what: str
+) -> Exception:
     row = _row_of(position, offsets)
     place = "" if offsets is None else f" at position {position - int(offsets[row])}"
     return at_row(error(f"row {row}: {name}{place} {what}"), row)
@@ -225,7 +227,9 @@ def _cast(
 ) -> NDArray[Any] | list[str]:
     """`values` in the declared dtype, or the error that says which of them does not fit."""
     if dtype not in _SCALARS:
-        raise TypeError(f"column {name!r} is declared with the unknown dtype {dtype!r}: known are {', '.join(_SCALARS)}")
+        raise TypeError(
+            f"column {name!r} is declared with the unknown dtype {dtype!r}: known are {', '.join(_SCALARS)}"
+        )
     if isinstance(values, list) and type(None) in set(map(type, values)):
         nulls = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(values))
     _refuse_nulls(name, nulls, blank, offsets)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ class _Reader:
         if count == 0 or not address:
             return np.empty(0, dtype=kind)
         memory = (ctypes.c_char * (count * kind.itemsize)).from_address(address + start * kind.itemsize)
-        memory._owner = self._owner  # the array below refers to `memory`, which refers to the capsules
-        values: NDArray[Any] = np.frombuffer(memory, dtype=kind)
+        memory._owner = self._owner  # type: ignore[attr-defined]  # the array refers to it, and it to the capsules
+        values: NDArray[Any] = np.frombuffer(memoryview(memory), dtype=kind)
         return values
 
     def bits(self, array: Any, index: int, start: int, count: int) -> NDArray[np.bool_]:
@@ -157,7 +158,9 @@ class _Reader:
             width = int(form[3:])
             child = self.column(schema.children[0].contents, array.children[0].contents, at * width, count * width)
             return ArrowColumn(child, nulls, np.arange(count + 1, dtype=np.int64) * width)
-        raise TypeError(f"column of Arrow type {form.decode()!r} is not supported: cast it to numbers, utf8 or a list of those")
+        raise TypeError(
+            f"column of Arrow type {form.decode()!r} is not supported: cast it to numbers, utf8 or a list of those"
+        )
 
     def offsets(self, array: Any, dtype: str, at: int, count: int) -> NDArray[np.int64]:
         if count == 0:
@@ -171,14 +174,16 @@ class _Reader:
         bounds = (offsets - first).tolist()
         text = data.decode()
         if len(text) == len(data):  # ASCII: one character a byte
-            return [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
-        return [data[a:b].decode() for a, b in zip(bounds, bounds[1:], strict=False)]
+            return [text[a:b] for a, b in pairwise(bounds)]
+        return [data[a:b].decode() for a, b in pairwise(bounds)]
 
     def dictionary(self, schema: Any, array: Any, at: int, count: int, nulls: NDArray[np.bool_] | None) -> ArrowColumn:
         meanings = array.dictionary.contents
         known = self.column(schema.dictionary.contents, meanings, 0, meanings.length)
         if known.offsets is not None or known.nulls is not None:
-            raise TypeError("a dictionary-encoded column must stand for numbers or strings that are not null: decode it first")
+            raise TypeError(
+                "a dictionary-encoded column must stand for numbers or strings that are not null: decode it first"
+            )
         codes = self.buffer(array, 1, _NUMERIC[schema.format], at, count).astype(np.int64)
         if nulls is not None:
             codes = np.where(nulls, 0, codes)

@@ -54,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
     except runner.Interrupted as stop:
-        how = f"run the same command again to go on from {stop.state}" if stop.state else "there is no state to go on from"
+        how = (
+            f"run the same command again to go on from {stop.state}"
+            if stop.state
+            else "there is no state to go on from"
+        )
         print(f"stopped after {stop.rows} rows: {how}", file=sys.stderr)
         return 128 + stop.signum
     except KeyboardInterrupt:
@@ -82,12 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pyalgo {pyalgo.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    parser.set_defaults(command=lambda options: parser.print_help() or 0)
+    parser.set_defaults(command=lambda options: print(parser.format_help(), end="") or 0)
 
-    listing = commands.add_parser("list", help="the algorithms that are installed", description="List what is installed.")
+    listing = commands.add_parser(
+        "list", help="the algorithms that are installed", description="List what is installed."
+    )
     listing.set_defaults(command=_list)
 
-    info = commands.add_parser("info", help="what an algorithm does, its parameters and columns", description=_info.__doc__)
+    info = commands.add_parser(
+        "info", help="what an algorithm does, its parameters and columns", description=_info.__doc__
+    )
     info.add_argument("name", metavar="NAME", help="a name that pyalgo list shows")
     info.set_defaults(command=_info)
 
@@ -119,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--query-every", metavar="N|Ts", help="write an answer every N rows, or every T seconds (2s)")
     run.add_argument("--sink", metavar="URL", help="a .jsonl file, or - for standard output (default)")
     run.add_argument("--state", metavar="PATH", help="keep the state in this file, and go on from it")
-    run.add_argument("--checkpoint", metavar="N|Ts", help="save the state every N rows, or every T seconds (default 1s)")
+    run.add_argument(
+        "--checkpoint", metavar="N|Ts", help="save the state every N rows, or every T seconds (default 1s)"
+    )
     run.add_argument("--max-rows", type=int, metavar="N", help="stop after N rows since the job's beginning")
     run.add_argument("--fresh", action="store_true", help="forget the state and overwrite the sink")
     run.add_argument("--allow-python", action="store_true", help="allow sources that run code (python:...)")
@@ -165,7 +175,9 @@ def _info(options: argparse.Namespace) -> int:
         print(json.dumps(described))
         return 0
     print(f"{entry.name}   {entry.distribution} {entry.version}\n\n{doc}\n\nParameters of a job's [algorithm]:")
-    _table([(name, default if default == "required" else f"default {default!r}") for name, default in parameters.items()])
+    _table(
+        [(name, default if default == "required" else f"default {default!r}") for name, default in parameters.items()]
+    )
     print("\nColumns of a batch (? may be absent):")
     _table([(name, dtype, meaning) for name, (dtype, meaning) in cls.columns.items()])
     if cls.exempt:

@@ -101,7 +101,9 @@ def _import(known: Registration) -> type[Algorithm]:
     if not (isinstance(cls, type) and issubclass(cls, Algorithm)):
         raise PluginError(f"{where}: {known.value} is not a subclass of pyalgo.Algorithm")
     if getattr(cls, "name", None) != known.name:
-        raise PluginError(f"{where}: the class calls itself {getattr(cls, 'name', None)!r}; the two names must be equal")
+        raise PluginError(
+            f"{where}: the class calls itself {getattr(cls, 'name', None)!r}; the two names must be equal"
+        )
     return cls
 
 
@@ -110,7 +112,9 @@ def _unknown(name: str, names: list[str]) -> str:
     if package is not None and not any(known.partition(".")[0] == str(name).partition(".")[0] for known in names):
         return f"algorithm {name!r} is in a pack that is not installed: pip install {package}"
     close = difflib.get_close_matches(str(name), names)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"installed are {', '.join(sorted(set(names)))}"
+    hint = (
+        f"did you mean {' or '.join(map(repr, close))}?" if close else f"installed are {', '.join(sorted(set(names)))}"
+    )
     return f"no algorithm is called {name!r}: {hint}"
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,7 +87,7 @@ def check_algorithm(factory: Factory, batches: Sequence[Mapping[str, Any]]) -> N
         what = broken(factory, given)
         if what is None:
             continue
-        smallest, what = _shrink(lambda some, broken=broken: broken(factory, some), given, what)
+        smallest, what = _shrink(partial(broken, factory), given, what)
         raise ContractError(law, f"{what}. Smallest batch that shows it: {_shown(smallest)}")
 
 
@@ -122,7 +124,7 @@ def _batch_split(factory: Factory, batches: list[Batch]) -> _Finding:
         pieces = []
         for batch in batches:
             bounds = list(cut(_rows(batch)))
-            pieces += [_slice(batch, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+            pieces += [_slice(batch, a, b) for a, b in pairwise(bounds)]
         split = _fed(factory, pieces)
         difference = _difference(whole, split, f"fed {name} it ends elsewhere than fed whole")
         if difference:
@@ -284,6 +286,8 @@ def _merge(factory: Factory, batches: list[Batch]) -> _Finding:
     parts = _parts(factory, batches)
 
     def merged(*order: Any) -> Any:
+        left: Any
+        right: Any
         left, right = (merged(*part) if isinstance(part, tuple) else _fed(factory, [parts[part]]) for part in order)
         left.merge(right)
         return left

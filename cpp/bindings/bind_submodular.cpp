@@ -108,10 +108,12 @@ py::array_t<double> prefix_gains(Objective& f, const std::vector<std::vector<std
 }
 
 // Ids in the order chosen, their gains, f of them, the proven bound on the optimum, and the guess that answered.
-py::tuple to_python(const Solution& solution) {
+using Answer = std::tuple<py::object, Array<double>, double, double, double>;
+
+Answer to_python(const Solution& solution) {
   const py::object ids = solution.ids.kind == KeyKind::text ? py::object(py::cast(solution.ids.texts))
                                                             : py::object(to_array(solution.ids.numbers));
-  return py::make_tuple(ids, to_array(solution.gains), solution.value, solution.upper_bound, solution.guess);
+  return {ids, to_array(solution.gains), solution.value, solution.upper_bound, solution.guess};
 }
 
 Settings settings(std::uint32_t k, double eps, std::uint64_t seed, bool all_guesses, std::uint32_t refine_budget) {

@@ -47,7 +47,9 @@ class _TextSource:
     def seek(self, offset: Any) -> None:
         self._byte, self._line = offset["byte"], offset["line"]
         if self._byte > self._size:
-            raise DataError(f"{self._url} has {self._size} bytes, fewer than the {self._byte} read before: it was replaced")
+            raise DataError(
+                f"{self._url} has {self._size} bytes, fewer than the {self._byte} read before: it was replaced"
+            )
         self._file.seek(self._byte)
         self.offset = offset
 
@@ -249,7 +251,8 @@ class ParquetSource:
 
     def seek(self, offset: Any) -> None:
         self.offset: Any = offset
-        groups, skip = [], int(offset)
+        groups: list[int] = []
+        skip = int(offset)
         for group in range(self._file.num_row_groups):
             size = self._file.metadata.row_group(group).num_rows
             if not groups and skip >= size:
@@ -261,7 +264,9 @@ class ParquetSource:
         while skip > 0:
             batch = self._next()
             if batch is None:
-                raise DataError(f"{self._url} has {self._total} rows, fewer than the {offset} read before: it was replaced")
+                raise DataError(
+                    f"{self._url} has {self._total} rows, fewer than the {offset} read before: it was replaced"
+                )
             self._pending = batch.slice(skip) if skip < batch.num_rows else None
             skip = max(0, skip - batch.num_rows)
 
@@ -359,7 +364,9 @@ class PythonSource:
         self._start()
         while self.offset < offset:
             if self.read(offset - self.offset) is None:
-                raise DataError(f"{self._url} has {self.offset} rows, fewer than the {offset} read before: it was replaced")
+                raise DataError(
+                    f"{self._url} has {self.offset} rows, fewer than the {offset} read before: it was replaced"
+                )
 
     def read(self, rows: int) -> Batch | None:
         if self._error is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from os import PathLike
@@ -76,8 +78,9 @@ class Job:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-_TABLES = {
-    "algorithm": "a name and the algorithm's parameters",
+# Keys and their types; [algorithm] takes a name and whatever parameters the algorithm has.
+_TABLES: dict[str, dict[str, Any] | None] = {
+    "algorithm": None,
     "source": {"url": str, "batch_rows": int, "columns": Mapping},
     "query": {"every": (int, str), "options": Mapping},
     "sink": {"url": str},
@@ -92,21 +95,18 @@ def read_job(path: str | PathLike[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise JobError(f"job file {path}: {_reason(error)}") from None
     try:
-        return toml_module().loads(text)
+        tables: dict[str, Any] = toml_module().loads(text)
     except ValueError as error:
         raise JobError(f"job file {path} is not valid TOML: {error}") from None
+    return tables
 
 
 def toml_module() -> Any:
     """The TOML reader: in the standard library from Python 3.11 on."""
     try:
-        import tomllib
+        return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     except ImportError:
-        try:
-            import tomli as tomllib
-        except ImportError:
-            raise JobError('reading TOML on Python 3.10 needs tomli: pip install "pyalgo[cli]"') from None
-    return tomllib
+        raise JobError('reading TOML on Python 3.10 needs tomli: pip install "pyalgo[cli]"') from None
 
 
 def parse_job(tables: Mapping[str, Any]) -> Job:
@@ -125,7 +125,7 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
         if not isinstance(content, Mapping):
             raise JobError(f"[{table}] in the job must be a table, got {content!r}")
         known = _TABLES[table]
-        if isinstance(known, str):
+        if known is None:
             continue
         for key, value in content.items():
             if key not in known:
@@ -135,7 +135,9 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
     algorithm = dict(tables.get("algorithm", {}))
     name = algorithm.pop("name", None)
     if not isinstance(name, str):
-        raise UsageError("the job names no algorithm: give [algorithm] name, or --algorithm NAME (pyalgo list shows them)")
+        raise UsageError(
+            "the job names no algorithm: give [algorithm] name, or --algorithm NAME (pyalgo list shows them)"
+        )
     source = tables.get("source", {})
     if "url" not in source:
         raise UsageError("the job has no source: give [source] url, or --source URL")
@@ -180,7 +182,12 @@ def _positive(key: str, value: int) -> int:
 
 
 def _type_name(kind: Any) -> str:
-    names = {str: "a string", int: "an integer", Mapping: "a table", (int, str): 'an integer or a string such as "1s"'}
+    names: dict[Any, str] = {
+        str: "a string",
+        int: "an integer",
+        Mapping: "a table",
+        (int, str): 'an integer or a string such as "1s"',
+    }
     return names[kind]
 
 

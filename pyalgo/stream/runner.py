@@ -118,7 +118,9 @@ def run(
     sink = None
     try:
         if parsed.state is not None and not source.replayable:
-            raise UsageError(f"source {parsed.source} cannot be read again after a crash: leave the state out, or give a file")
+            raise UsageError(
+                f"source {parsed.source} cannot be read again after a crash: leave the state out, or give a file"
+            )
         sink = sinks.open_sink(parsed.sink)
         store = Store(parsed.state, fresh=fresh) if parsed.state is not None else None
         loop = _Loop(parsed, algorithm, source, sink, store, max_rows, watch, say or (lambda text: None))

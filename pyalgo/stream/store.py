@@ -102,8 +102,11 @@ class Store:
             raise StateError(f"state {self._path} has format {stored[0]}, this pyalgo reads {_FORMAT}")
         if stored[1] != job.digest():
             differing = "; ".join(_differences(json.loads(stored[2]), job.identity()))
-            raise StateError(f"state {self._path} is of another job ({differing}): use another path, or --fresh to start over")
-        return Checkpoint(json.loads(row[0]), *row[1:5], bool(row[5]), row[6])
+            raise StateError(
+                f"state {self._path} is of another job ({differing}): use another path, or --fresh to start over"
+            )
+        offset, rows, seq, last_line_rows, sink, finished, snapshot = row
+        return Checkpoint(json.loads(offset), rows, seq, last_line_rows, sink, bool(finished), snapshot)
 
     def commit(self, job: Job, checkpoint: Checkpoint) -> None:
         """Make `checkpoint` the state; the one before it is kept, older ones go."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -202,6 +200,7 @@ class DynamicSubmodularMaximizer(Algorithm):
                 wanted = ", ".join(self.objective.columns)
                 raise ValueError(f"objective {self.objective.name!r} takes the payload columns {wanted}; got {name!r}")
         keys, values = self.objective._payload(read)
+        assert isinstance(op, np.ndarray)
         self._core.update(op, ids, keys, values)
 
     def insert(self, ids: Any, **payload: Any) -> None:
@@ -212,7 +211,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         """Delete elements: ``update`` with op = -1."""
         self.update(id=ids, op=np.full(len(ids), -1, dtype=np.int8))
 
-    def query(self, *, refine: bool | None = None, certificate: bool = False) -> SubmodularResult:
+    def query(self, *, refine: bool | None = None, certificate: bool = False) -> SubmodularResult:  # type: ignore[override]
         """The present answer with its certificate.
 
         Parameters
@@ -250,7 +249,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         }
 
     @property
-    def n_seen(self) -> int:
+    def n_seen(self) -> int:  # type: ignore[override]
         """Insertions and deletions taken in so far."""
         return self._core.n_seen
 

@@ -221,7 +221,10 @@ class FeatureBased(Objective):
 
     name = "feature_based"
     columns: ClassVar[dict[str, tuple[str, str]]] = {
-        "features": ("list[float64]", "the element's features, each 0 or 1e-100 to 1e100, equally many for all elements"),
+        "features": (
+            "list[float64]",
+            "the element's features, each 0 or 1e-100 to 1e100, equally many for all elements",
+        ),
     }
 
     def __init__(self, *, concave: str = "sqrt", cap: float = 1.0, weights: Sequence[float] | None = None) -> None:
@@ -230,7 +233,9 @@ class FeatureBased(Objective):
         self.concave = concave
         self.cap = _magnitude("cap", None, cap)
         self.weights = None if weights is None else [_magnitude("weights", i, w) for i, w in enumerate(weights)]
-        self._core = _core.feature_based(_CONCAVE.index(concave), self.cap, np.array(self.weights or [], dtype=np.float64))
+        self._core = _core.feature_based(
+            _CONCAVE.index(concave), self.cap, np.array(self.weights or [], dtype=np.float64)
+        )
 
     @property
     def params(self) -> dict[str, Any]:
@@ -263,7 +268,7 @@ def make_objective(params: Mapping[str, Any]) -> Objective:
     if name not in OBJECTIVES:
         raise ValueError(f"objective needs a name, one of {', '.join(OBJECTIVES)}; got {name!r}")
     cls = OBJECTIVES[name]
-    known = [key for key in inspect.signature(cls).parameters]
+    known = list(inspect.signature(cls).parameters)
     for key in settings:
         if key not in known:
             raise ValueError(f"objective {name!r} has no setting {key!r}; it has {', '.join(known) or 'none'}")

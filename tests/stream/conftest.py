@@ -43,7 +43,13 @@ class Workplace:
 
     def flags(self, source: str = "in.jsonl", **changed: str | None) -> list[str]:
         """The command line of the usual job, with some flags changed or (None) left out."""
-        flags = {"algorithm": "submodular", "source": source, "query-every": "1000", "sink": "out.jsonl", "state": "s.state"}
+        flags = {
+            "algorithm": "submodular",
+            "source": source,
+            "query-every": "1000",
+            "sink": "out.jsonl",
+            "state": "s.state",
+        }
         flags.update({name.replace("_", "-"): value for name, value in changed.items()})
         given = [part for name, value in flags.items() if value is not None for part in (f"--{name}", value)]
         return ["run", *given, "--set", "objective.name=coverage", "--set", "k=5"]

@@ -77,7 +77,9 @@ def test_formats_agree(work):
         "    return pyarrow.parquet.ParquetFile('in.parquet').iter_batches(333)\n"
     )
     results = []
-    for n, source in enumerate(["in.jsonl", "in.csv", "in.parquet", "python:mine:rows", "python:mine:batches", "python:mine:arrow"]):
+    for n, source in enumerate(
+        ["in.jsonl", "in.csv", "in.parquet", "python:mine:rows", "python:mine:batches", "python:mine:arrow"]
+    ):
         done = work.pyalgo(*work.flags(source, sink=f"{n}.jsonl", state=None), "--allow-python", "--batch-rows", "430")
         assert done.returncode == 0, done.stderr
         results.append([(line["seq"], line["rows"], line["result"]) for line in work.lines(f"{n}.jsonl")])
@@ -85,7 +87,9 @@ def test_formats_agree(work):
 
 
 def test_columns_are_mapped(work):
-    work.write_jsonl("in.jsonl", [{"who": "a", "what": ["x"], "noise": 1}, {"who": "b", "what": ["x", "y"], "noise": 2}])
+    work.write_jsonl(
+        "in.jsonl", [{"who": "a", "what": ["x"], "noise": 1}, {"who": "b", "what": ["x", "y"], "noise": 2}]
+    )
     done = work.pyalgo(*work.flags(), "--column", "id=who", "--column", "items=what")
     assert (done.returncode, done.stderr) == (0, "")
     assert work.lines()[-1]["result"]["ids"] == ["b"]
@@ -157,7 +161,10 @@ def test_another_job_is_refused_by_key(work):
     [
         ('{"op": 1, "id": 2499, "items": [1', "line 1501: not valid JSON"),
         ("[1, 2]", "line 1501: expected a JSON object, got '[1, 2]'"),
-        ('{"op": 1, "id": "x", "items": [1]}', "line 1501: id must be an integer like the others, or all strings, got 'x'"),
+        (
+            '{"op": 1, "id": "x", "items": [1]}',
+            "line 1501: id must be an integer like the others, or all strings, got 'x'",
+        ),
         ('{"op": 1, "id": 99999, "items": 5}', "line 1501: items must be a list, got 5"),
         ('{"op": -1, "id": 99999}', "line 1501: id 99999 cannot be deleted: it is not in the set"),
         ('{"op": 2, "id": 99999, "items": [1]}', "line 1501: op must be +1 (insert) or -1 (delete), got 2"),
@@ -252,7 +259,10 @@ def test_a_run_refused_before_its_first_row_leaves_nothing_behind(work, flags, c
 def test_unknown_keys_list_the_known_ones():
     for changed, text in (
         ({"souce": {}}, r"unknown table \[souce\] in the job: the tables are algorithm, source, query, sink, state"),
-        ({"source": {"url": "x.csv", "rows": 3}}, r"unknown key 'rows' in \[source\].*: the keys are url, batch_rows, columns"),
+        (
+            {"source": {"url": "x.csv", "rows": 3}},
+            r"unknown key 'rows' in \[source\].*: the keys are url, batch_rows, columns",
+        ),
     ):
         with pytest.raises(UsageError, match=text):
             pyalgo.run(job(**changed))
@@ -269,8 +279,8 @@ def test_run_as_a_function(work, monkeypatch):
     summary = pyalgo.run(job(), say=said.append)
     assert (summary.rows, summary.seq, summary.finished, summary.resumed) == (2500, 3, True, True)
     assert "resuming behind row 1500" in said[0]
+    (work.path / "folder.jsonl").mkdir()
     with pytest.raises(DataError, match="is a directory"):
-        (work.path / "folder.jsonl").mkdir()
         pyalgo.run(job(source={"url": "folder.jsonl"}))
 
 
@@ -286,7 +296,8 @@ def test_stdin_and_stdout(work):
 
 def test_an_error_in_python_source_is_placed(work):
     (work.path / "mine.py").write_text(
-        "def rows():\n    yield {'id': 1, 'items': [1]}\n    yield {'id': 2, 'items': [2]}\n    raise OSError('the line went dead')\n"
+        "def rows():\n    yield {'id': 1, 'items': [1]}\n    yield {'id': 2, 'items': [2]}\n"
+        "    raise OSError('the line went dead')\n"
     )
     done = work.pyalgo(*work.flags("python:mine:rows", query_every="1"), "--allow-python")
     assert done.returncode == 1
@@ -348,7 +359,8 @@ runner.run(sys.argv[1])
 def test_a_killed_run_ends_with_the_same_bytes(work, at):
     (work.path / "job.toml").write_text(
         '[algorithm]\nname = "submodular"\nk = 5\n[algorithm.objective]\nname = "coverage"\n[source]\nurl = "in.jsonl"\n'
-        "batch_rows = 170\n[query]\nevery = 100\n[sink]\n" + 'url = "out.jsonl"\n[state]\npath = "s.state"\ncheckpoint = 300\n'
+        "batch_rows = 170\n[query]\nevery = 100\n[sink]\n"
+        + 'url = "out.jsonl"\n[state]\npath = "s.state"\ncheckpoint = 300\n'
     )
     (work.path / "crash.py").write_text(CRASH)
     killed = subprocess.run([sys.executable, "crash.py", "job.toml", str(at)], cwd=work.path, check=False)
@@ -398,7 +410,10 @@ def test_the_last_two_checkpoints_are_kept(work, monkeypatch):
     monkeypatch.chdir(work.path)
     pyalgo.run(job(state={"path": "s.state", "checkpoint": 100}, source={"url": "in.jsonl", "batch_rows": 100}))
     database = sqlite3.connect("s.state")
-    assert database.execute("SELECT rows, finished FROM checkpoint ORDER BY number").fetchall() == [(2500, 0), (2500, 1)]
+    assert database.execute("SELECT rows, finished FROM checkpoint ORDER BY number").fetchall() == [
+        (2500, 0),
+        (2500, 1),
+    ]
     assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

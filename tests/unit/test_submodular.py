@@ -141,8 +141,6 @@ def test_prefix_gains_equal_naive_evaluation(kind, seed):
     assert f.value([2, 5, 2]) == pytest.approx(toy.value([2, 5]), rel=1e-12)
 
 
-
-
 @pytest.mark.claim("submodular.10")
 @pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("guess_grid", ["window", "all"])
@@ -243,7 +241,8 @@ def test_payload_may_change_between_lives_of_an_id(steps, k):
             live[i] = items
         f._check()
         best = max(
-            (len(set().union(*chosen)) for chosen in itertools.combinations(live.values(), min(k, len(live)))), default=0
+            (len(set().union(*chosen)) for chosen in itertools.combinations(live.values(), min(k, len(live)))),
+            default=0,
         )
         result = f.query()
         assert result.value == len(set().union(*(live[j] for j in result.ids.tolist())))
@@ -275,9 +274,7 @@ def test_static_constructors_agree_with_their_definitions():
     assert FacilityLocation.from_similarity(similarity).value([1, 3]) == pytest.approx(
         similarity[:, [1, 3]].max(axis=1).sum()
     )
-    assert FeatureBased.from_features(features).value([0, 2]) == pytest.approx(
-        np.sqrt(features[0] + features[2]).sum()
-    )
+    assert FeatureBased.from_features(features).value([0, 2]) == pytest.approx(np.sqrt(features[0] + features[2]).sum())
     assert WeightedCoverage.from_sets([["a", "b"], ["b"]]).value([0, 1]) == 2.0
     capped = FeatureBased(concave="min", cap=0.25, weights=[1.0, 2.0, 3.0])
     capped.add_items(features=features)
