@@ -46,7 +46,9 @@ def test_the_template_from_installation_to_removal(python, tmp_path):
     assert "The number of distinct keys of a stream" in run(python, "-m", "pyalgo", "info", "template.distinct")
     run(python, "-c", "import pyalgo; assert pyalgo.create('template.distinct', k=7).k == 7")
     rows = "".join(json.dumps({"key": i % 30}) + "\n" for i in range(100))
-    lines = run(python, "-m", "pyalgo", "run", "--algorithm", "template.distinct", "--source", "-", text=rows, cwd=tmp_path)
+    lines = run(
+        python, "-m", "pyalgo", "run", "--algorithm", "template.distinct", "--source", "-", text=rows, cwd=tmp_path
+    )
     result = json.loads(lines.splitlines()[-1])["result"]
     assert result == {"count": 30.0, "standard_error": 0.0, "exact": True}
     run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TEMPLATE / "tests"), cwd=tmp_path)

@@ -1,0 +1,29 @@
+"""The examples in the docstrings, and the README's, do what they say."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import pyalgo
+
+MODULES = [name for _, name, _ in pkgutil.walk_packages(pyalgo.__path__, "pyalgo.") if "__main__" not in name]
+
+
+@pytest.mark.parametrize("name", ["pyalgo", *MODULES])
+def test_docstrings(name):
+    assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
+
+
+def test_readme():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        names: dict = {}
+        exec(block, names)
+        answer = names["answer"]
+        assert (answer.ids.tolist(), answer.value, answer.upper_bound) == (["tea"], 3.0, 3.0)
