@@ -12,7 +12,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pyalgo._core import __version__
+try:
+    from pyalgo._core import __version__
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"{__path__[0]} is pyalgo's source code, without its compiled core: start Python in another folder, where the "
+        "installed pyalgo is found, or install it with pip install -e ."
+    ) from error
 
 if TYPE_CHECKING:
     from pyalgo.algorithm import Algorithm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -116,7 +117,8 @@ def measure_import(statement: str) -> float:
     )
 
 
-def test_import_is_cheap():
+def test_import_is_cheap(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # python -c imports from the working directory first
     heavy = ("torch", "pyarrow", "numba", "rich")
     code = f"import sys, pyalgo; pyalgo.algorithms(); print(*[m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == ""
@@ -129,3 +131,11 @@ def test_public_names():
         assert getattr(pyalgo, name) is not None
     with pytest.raises(AttributeError, match="it has Algorithm, "):
         _ = pyalgo.no_such_name
+
+
+def test_the_source_tree_says_that_it_is_no_installation(tmp_path):
+    (tmp_path / "pyalgo").mkdir()
+    (tmp_path / "pyalgo" / "__init__.py").write_bytes(Path(pyalgo.__file__).read_bytes())
+    command = [sys.executable, "-S", "-c", "import pyalgo"]  # -S: nothing installed is seen
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "without its compiled core: start Python in another folder" in done.stderr

@@ -27,8 +27,8 @@ def python(tmp_path_factory):
     return interpreter
 
 
-def run(*command: str, text: str | None = None, cwd: Path | None = None) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, cwd=cwd)
+def run(*command: str, text: str | None = None) -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -37,7 +37,8 @@ def names(python: str) -> set[str]:
     return {entry["name"] for entry in json.loads(run(python, "-m", "pyalgo", "list", "--json"))}
 
 
-def test_the_template_from_installation_to_removal(python, tmp_path):
+def test_the_template_from_installation_to_removal(python, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # python -m imports from the working directory first
     assert names(python) >= {"submodular"}
     assert "template.distinct" not in names(python)
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", str(TEMPLATE))
@@ -46,11 +47,9 @@ def test_the_template_from_installation_to_removal(python, tmp_path):
     assert "The number of distinct keys of a stream" in run(python, "-m", "pyalgo", "info", "template.distinct")
     run(python, "-c", "import pyalgo; assert pyalgo.create('template.distinct', k=7).k == 7")
     rows = "".join(json.dumps({"key": i % 30}) + "\n" for i in range(100))
-    lines = run(
-        python, "-m", "pyalgo", "run", "--algorithm", "template.distinct", "--source", "-", text=rows, cwd=tmp_path
-    )
+    lines = run(python, "-m", "pyalgo", "run", "--algorithm", "template.distinct", "--source", "-", text=rows)
     result = json.loads(lines.splitlines()[-1])["result"]
     assert result == {"count": 30.0, "standard_error": 0.0, "exact": True}
-    run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TEMPLATE / "tests"), cwd=tmp_path)
+    run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TEMPLATE / "tests"))
     run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "pyalgo-template")
     assert "template.distinct" not in names(python)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 
@@ -171,7 +172,7 @@ def test_restored_state_has_the_same_future(kind):
 
 
 @pytest.mark.claim("submodular.11")
-def test_same_seed_gives_the_same_ids_in_other_processes():
+def test_same_seed_gives_the_same_ids_in_other_processes(tmp_path):
     script = """
 import json, sys
 import numpy as np
@@ -189,7 +190,12 @@ json.dump([answers, f.query().oracle_calls], sys.stdout)
 """
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for seed in ("0", "1", "42")
     }
