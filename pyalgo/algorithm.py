@@ -67,6 +67,15 @@ class Algorithm:
         """The whole state as a snapshot; see `pyalgo.snapshot` for the envelope."""
         raise NotImplementedError(f"{type(self).__name__} does not define to_bytes")
 
+    def freeze(self) -> Callable[[], bytes]:
+        """The state as of now, as a callable that makes the snapshot of it, later and on another thread.
+
+        What a runner takes at a checkpoint while its stream waits. A class with large states defines it so that only copying
+        the state is done at once (see `pyalgo.snapshot.sealing`); here it is `to_bytes`.
+        """
+        data = self.to_bytes()
+        return lambda: data
+
     @classmethod
     def from_bytes(cls: type[_A], data: bytes) -> _A:
         """The algorithm that `data` is a snapshot of. Reading never executes code."""

@@ -13,11 +13,12 @@ from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import pyalgo
-from pyalgo import registry
-from pyalgo.errors import PluginError, UnknownAlgorithmError
+from pyalgo import registry, snapshot
+from pyalgo.errors import PluginError, SnapshotError, UnknownAlgorithmError
 from pyalgo.stream import runner
-from pyalgo.stream.job import JobError, UsageError, read_job, toml_module
+from pyalgo.stream.job import JobError, StateError, UsageError, read_job, toml_module
 from pyalgo.stream.sink import to_json
+from pyalgo.stream.store import SavedRun, is_state, read_state
 
 __all__ = ["main"]
 
@@ -117,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument(
         "--source", metavar="URL",
-        help=".csv, .jsonl, .ndjson or .parquet file, python:module:callable, or - for JSON lines on standard input",
+        help="a .csv, .jsonl, .ndjson (also .gz, .zst), .parquet or .arrow file, a folder or 'pattern*' of them, "
+        "python:module:callable, or - for JSON lines or Arrow IPC on standard input",
     )  # fmt: skip
     run.add_argument(
         "--column", action="append", default=[], metavar="NAME=FIELD",
@@ -125,18 +127,56 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--batch-rows", type=int, metavar="N", help="rows a batch (default 10000)")
     run.add_argument("--query-every", metavar="N|Ts", help="write an answer every N rows, or every T seconds (2s)")
-    run.add_argument("--sink", metavar="URL", help="a .jsonl file, or - for standard output (default)")
+    run.add_argument(
+        "--sink",
+        metavar="URL",
+        help="a .jsonl file, a .parquet folder, sqlite:PATH#table, or - for standard output (default)",
+    )
     run.add_argument("--state", metavar="PATH", help="keep the state in this file, and go on from it")
     run.add_argument(
         "--checkpoint", metavar="N|Ts", help="save the state every N rows, or every T seconds (default 1s)"
     )
-    run.add_argument("--max-rows", type=int, metavar="N", help="stop after N rows since the job's beginning")
+    run.add_argument("--follow", action="store_true", default=None, help="wait for more at the end of a file or folder")
+    run.add_argument(
+        "--on-error", choices=("stop", "skip"),
+        help="what a bad row does: stop the run (default), or go to a side file with the reason",
+    )  # fmt: skip
+    run.add_argument("--rejects", metavar="PATH", help="the side file of --on-error skip (default SINK.rejects.jsonl)")
     run.add_argument("--fresh", action="store_true", help="forget the state and overwrite the sink")
-    run.add_argument("--allow-python", action="store_true", help="allow sources that run code (python:...)")
-    run.add_argument("--quiet", action="store_true", help="show nothing but errors")
     run.set_defaults(command=_run)
 
-    for command in (listing, info, doctor, run):
+    resume = commands.add_parser(
+        "resume", help="go on with the job of a state", description="Go on with the job that a state was written by.",
+        epilog=_EXIT_CODES, formatter_class=raw,
+    )  # fmt: skip
+    resume.add_argument("state", metavar="STATE", help="the state's file")
+    resume.set_defaults(command=_resume, fresh=False)
+
+    for command in (run, resume):
+        command.add_argument("--max-rows", type=int, metavar="N", help="stop after N rows since the job's beginning")
+        command.add_argument("--allow-python", action="store_true", help="allow sources that run code (python:...)")
+        command.add_argument("--quiet", action="store_true", help="show nothing but errors")
+
+    inspect = commands.add_parser(
+        "inspect", help="what a state or snapshot holds", description="Show what a state or snapshot file holds."
+    )
+    inspect.add_argument("file", metavar="FILE")
+    inspect.set_defaults(command=_inspect)
+
+    merge = commands.add_parser(
+        "merge", help="combine states or snapshots into one snapshot", description=_merge.__doc__
+    )
+    merge.add_argument("files", nargs="+", metavar="FILE", help="two or more states or snapshots of one algorithm")
+    merge.add_argument("-o", "--output", required=True, metavar="PATH", help="the snapshot to write")
+    merge.set_defaults(command=_merge)
+
+    completion = commands.add_parser(
+        "completion", help="a script that completes pyalgo's words in a shell", description=_completion.__doc__
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(command=_completion)
+
+    for command in (listing, info, doctor, run, resume, inspect, merge):
         command.add_argument("--json", action="store_true", help="print one JSON value for machines")
     return parser
 
@@ -206,7 +246,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    tables = _tables(options)
+    return _feed(_tables(options), options)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    return _feed(read_state(options.state).job, options)
+
+
+def _feed(tables: dict[str, Any], options: argparse.Namespace) -> int:
     shows = sys.stderr.isatty() and not options.quiet and not options.json
     if shows:
         from pyalgo.stream.progress import Progress
@@ -228,6 +275,97 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _inspect(options: argparse.Namespace) -> int:
+    path = options.file
+    facts: dict[str, Any] = {"file": path}
+    data, saved = _snapshot(path)
+    if saved is not None:
+        facts.update(
+            kind="state", rows=saved.checkpoint.rows, answers=saved.checkpoint.seq, finished=saved.checkpoint.finished,
+            rejected=saved.checkpoint.rejected, offset=saved.checkpoint.offset, received=saved.received, held_by=saved.holder,
+            job=saved.job, versions=saved.versions,
+        )  # fmt: skip
+    try:
+        envelope = snapshot.read(data)
+    except SnapshotError as error:
+        raise StateError(f"{path}: {error}") from None
+    facts.setdefault("kind", "snapshot")
+    facts.update(
+        algorithm=envelope.name, params=envelope.params, format=envelope.version, bytes=len(data), checksum="ok"
+    )
+    if saved is None:
+        try:
+            facts["rows"] = pyalgo.load(data).n_seen
+        except (SnapshotError, UnknownAlgorithmError, PluginError) as error:
+            facts["rows"] = f"unknown: {error}"
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        _table([(key, json.dumps(value) if isinstance(value, dict) else value) for key, value in facts.items()])
+    return 0
+
+
+def _snapshot(path: str) -> tuple[bytes, SavedRun | None]:
+    """The snapshot in a file, and the state around it if it is one."""
+    try:
+        if is_state(path):
+            saved = read_state(path)
+            return saved.snapshot, saved
+        with open(path, "rb") as file:
+            return file.read(), None
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}") from None
+
+
+def _merge(options: argparse.Namespace) -> int:
+    """Combine what several runs have seen: the result is as if one algorithm had been fed all of it."""
+    merged: Any = None
+    for path in options.files:
+        try:
+            part: Any = pyalgo.load(_snapshot(path)[0])
+            if merged is None:
+                merged = part
+            elif not hasattr(merged, "merge"):
+                raise JobError(f"algorithm {merged.name!r} cannot merge: its states do not combine")
+            elif type(merged) is not type(part):
+                raise JobError(
+                    f"{path} is of {part.name!r}, {options.files[0]} of {merged.name!r}: merge one kind only"
+                )
+            else:
+                merged.merge(part)
+        except (ValueError, TypeError, KeyError, ImportError) as error:
+            raise JobError(f"{path}: {error}") from None
+    data = merged.to_bytes()
+    beside = f"{options.output}.{os.getpid()}.part"
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+            os.fsync(file.fileno())
+        os.replace(beside, options.output)
+    except OSError as error:
+        raise JobError(f"{options.output} cannot be written: {error.strerror}") from None
+    finally:
+        if os.path.exists(beside):
+            os.remove(beside)
+    if options.json:
+        print(
+            json.dumps({"output": options.output, "algorithm": merged.name, "rows": merged.n_seen, "bytes": len(data)})
+        )
+    else:
+        print(f"{options.output}: {merged.name}, {merged.n_seen:,} rows, {len(data):,} bytes")
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    """Print a completion script; for bash: eval "$(pyalgo completion bash)"."""
+    try:
+        import shtab
+    except ImportError:
+        raise UsageError('shell completion needs shtab: pip install "pyalgo[cli]"') from None
+    print(shtab.complete(_parser(), shell=options.shell))
+    return 0
+
+
 def _tables(options: argparse.Namespace) -> dict[str, Any]:
     """The tables of the job file, with the flags laid over them."""
     if options.job is None and options.algorithm is None and options.source is None:
@@ -237,6 +375,9 @@ def _tables(options: argparse.Namespace) -> dict[str, Any]:
         ("algorithm", "name", options.algorithm),
         ("source", "url", options.source),
         ("source", "batch_rows", options.batch_rows),
+        ("source", "follow", options.follow),
+        ("source", "on_error", options.on_error),
+        ("source", "rejects", options.rejects),
         ("query", "every", options.query_every),
         ("sink", "url", options.sink),
         ("state", "path", options.state),

@@ -17,12 +17,13 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyalgo.algorithm import Algorithm
 from pyalgo.errors import SnapshotError
 
-__all__ = ["FORMAT_VERSION", "Envelope", "pack", "read", "unpack"]
+__all__ = ["FORMAT_VERSION", "Envelope", "pack", "read", "sealing", "unpack"]
 
 MAGIC = b"\x89pyalgo\n"
 FORMAT_VERSION = 1
@@ -40,7 +41,12 @@ class Envelope(NamedTuple):
 
 
 def pack(algorithm: Algorithm, payload: bytes) -> bytes:
-    """Wrap the state of `algorithm`, given as `payload`, into an envelope.
+    """Wrap the state of `algorithm`, given as `payload`, into an envelope; parameters as those of `sealing`."""
+    return sealing(algorithm, payload)()
+
+
+def sealing(algorithm: Algorithm, payload: bytes) -> Callable[[], bytes]:
+    """The second half of taking a snapshot, for `Algorithm.freeze`: what it returns makes the envelope, on any thread.
 
     Parameters
     ----------
@@ -55,8 +61,13 @@ def pack(algorithm: Algorithm, payload: bytes) -> bytes:
         algorithm.params, separators=(",", ":"), sort_keys=True, allow_nan=False, default=lambda value: value.params
     ).encode()
     head = _HEADER.pack(MAGIC, FORMAT_VERSION, len(name), len(params), len(payload))
-    body = b"".join((head, name, params, payload))
-    return body + hashlib.sha256(body).digest()
+
+    def seal() -> bytes:
+        digest = hashlib.sha256(head + name + params)
+        digest.update(payload)
+        return b"".join((head, name, params, payload, digest.digest()))
+
+    return seal
 
 
 def read(data: bytes) -> Envelope:

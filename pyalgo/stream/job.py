@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DataError", "Interval", "Job", "JobError", "StateError", "UsageError", "parse_job", "read_job"]
+__all__ = [
+    "BadRowError",
+    "DataError",
+    "Interval",
+    "Job",
+    "JobError",
+    "StateError",
+    "UsageError",
+    "parse_job",
+    "read_job",
+]
 
 
 class JobError(Exception):
@@ -30,6 +41,21 @@ class UsageError(JobError):
 
 class DataError(JobError):
     """A row of the source that cannot be taken; the text begins with its place."""
+
+
+class BadRowError(DataError):
+    """A row that cannot be read, behind which reading can go on."""
+
+    def __init__(self, place: str, reason: str, text: str) -> None:
+        super().__init__(f"{place}: {reason}")
+        self.place = place
+        self.reason = reason
+        self.text = text  # of the row
+        self.skip: Callable[[], None] = _nowhere  # makes the source go on behind the row
+
+
+def _nowhere() -> None:
+    raise RuntimeError("a source that reports a bad row must say how to go on behind it")
 
 
 class StateError(JobError):
@@ -55,6 +81,9 @@ class Job:
     params: dict[str, Any]
     source: str
     batch_rows: int = 10_000
+    follow: bool = False
+    on_error: str = "stop"
+    rejects: str | None = None
     columns: dict[str, str] | None = None
     every: Interval | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -71,17 +100,43 @@ class Job:
             "sink": {"url": self.sink},
         }
 
+    def tables(self) -> dict[str, Any]:
+        """The job as the tables of a job file."""
+        source = {"url": self.source, "batch_rows": self.batch_rows, "columns": self.columns, "follow": self.follow}
+        return {
+            "algorithm": {"name": self.algorithm, **self.params},
+            "source": _given({**source, "on_error": self.on_error, "rejects": self.rejects}),
+            "query": _given({"every": None if self.every is None else str(self.every), "options": self.options}),
+            "sink": {"url": self.sink},
+            "state": _given({"path": self.state, "checkpoint": str(self.checkpoint)}),
+        }
+
+    def rejects_path(self) -> str:
+        """The file of the rows left out: beside the sink, unless the job says where."""
+        if self.rejects is not None:
+            return self.rejects
+        base = self.sink.removeprefix("sqlite:").partition("#")[0] if self.sink != "-" else self.state or "pyalgo"
+        return os.path.splitext(base)[0] + ".rejects.jsonl"
+
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
 
 
 # Keys and their types; [algorithm] takes a name and whatever parameters the algorithm has.
 _TABLES: dict[str, dict[str, Any] | None] = {
     "algorithm": None,
-    "source": {"url": str, "batch_rows": int, "columns": Mapping},
+    "source": {
+        "url": str,
+        "batch_rows": int,
+        "columns": Mapping,
+        "follow": bool,
+        "on_error": str,
+        "rejects": str,
+    },
     "query": {"every": (int, str), "options": Mapping},
     "sink": {"url": str},
     "state": {"path": str, "checkpoint": (int, str)},
@@ -130,7 +185,7 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
         for key, value in content.items():
             if key not in known:
                 raise UsageError(f"unknown key {key!r} in [{table}] of the job: the keys are {', '.join(known)}")
-            if not isinstance(value, known[key]) or isinstance(value, bool):
+            if not isinstance(value, known[key]) or isinstance(value, bool) != (known[key] is bool):
                 raise JobError(f"{table}.{key} in the job must be {_type_name(known[key])}, got {value!r}")
     algorithm = dict(tables.get("algorithm", {}))
     name = algorithm.pop("name", None)
@@ -155,6 +210,11 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
     }
     if "batch_rows" in source:
         settings["batch_rows"] = _positive("source.batch_rows", source["batch_rows"])
+    settings["follow"] = source.get("follow", False)
+    settings["on_error"] = source.get("on_error", "stop")
+    settings["rejects"] = source.get("rejects")
+    if settings["on_error"] not in ("stop", "skip"):
+        raise JobError(f"source.on_error in the job must be stop or skip, got {settings['on_error']!r}")
     if "every" in query:
         settings["every"] = parse_interval("query.every", query["every"])
     if "url" in tables.get("sink", {}):
@@ -185,6 +245,7 @@ def _type_name(kind: Any) -> str:
     names: dict[Any, str] = {
         str: "a string",
         int: "an integer",
+        bool: "true or false",
         Mapping: "a table",
         (int, str): 'an integer or a string such as "1s"',
     }

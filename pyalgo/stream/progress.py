@@ -9,7 +9,7 @@ from typing import Any
 
 from pyalgo.stream.runner import Status
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "size"]
 
 
 class Progress:
@@ -60,7 +60,10 @@ class Progress:
         parts = [f"{status.rows:,} rows", f"{(status.rows - (self._first_rows or 0)) / seconds:,.0f} rows/s"]
         if status.share is not None:
             parts.append(f"{status.share:.0%}")
-        parts.append(f"state {_size(status.state_bytes)}")
+        if status.state_bytes:
+            parts.append(f"state {size(status.state_bytes)}")
+        if status.rejected:
+            parts.append(f"{status.rejected:,} left out")
         line = "   ".join(parts)
         if self._live is None:
             print(f"\r{line:<70.70}", end="", file=sys.stderr, flush=True)
@@ -77,10 +80,11 @@ def shown(result: Any, width: int = 400) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _size(n: int) -> str:
-    size = float(n)
+def size(n: int) -> str:
+    """Bytes as a person reads them."""
+    amount = float(n)
     for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"

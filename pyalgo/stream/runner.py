@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -16,7 +17,18 @@ from pyalgo import registry
 from pyalgo.algorithm import Algorithm
 from pyalgo.errors import PluginError, SnapshotError, UnknownAlgorithmError
 from pyalgo.stream import sink as sinks
-from pyalgo.stream.job import DataError, Interval, Job, JobError, StateError, UsageError, parse_job, read_job
+from pyalgo.stream.job import (
+    BadRowError,
+    DataError,
+    Interval,
+    Job,
+    JobError,
+    StateError,
+    UsageError,
+    parse_job,
+    read_job,
+)
+from pyalgo.stream.rejects import Rejects
 from pyalgo.stream.source import Batch, Source, open_source
 from pyalgo.stream.store import Checkpoint, Store
 
@@ -37,6 +49,8 @@ class RunSummary:
         Whether the run went on from a state.
     finished : bool
         Whether the end of the source was reached; else `max_rows` ended it.
+    rejected : int
+        Rows left out since the job's beginning (``on_error = "skip"``).
     result : object
         The answer at the end.
     """
@@ -45,6 +59,7 @@ class RunSummary:
     seq: int
     resumed: bool
     finished: bool
+    rejected: int
     result: Any
 
 
@@ -55,6 +70,7 @@ class Status:
     rows: int
     share: float | None  # of the source, where it is known
     state_bytes: int
+    rejected: int
     result: Any  # the last answer, None before the first query point
 
 
@@ -113,24 +129,24 @@ def run(
         raise UsageError(f"max_rows must be at least 1, got {max_rows}")
     parsed = parse_job(job if isinstance(job, Mapping) else read_job(job))
     algorithm = _create(parsed)
-    source = open_source(parsed, type(algorithm), allow_python=allow_python)
-    store = None
-    sink = None
-    try:
-        if parsed.state is not None and not source.replayable:
-            raise UsageError(
-                f"source {parsed.source} cannot be read again after a crash: leave the state out, or give a file"
-            )
-        sink = sinks.open_sink(parsed.sink)
-        store = Store(parsed.state, fresh=fresh) if parsed.state is not None else None
+    loop: _Loop | None = None
+    with ExitStack() as stack:
+        sink = sinks.open_sink(parsed)
+        stack.callback(sink.close)
+        store = None
+        if parsed.state is not None:
+            store = Store(parsed.state, parsed, fresh=fresh)
+            stack.push(partial(_close, store, lambda: loop is not None and loop.opened))
+        log = store.log() if store is not None else None
+        source = open_source(parsed, type(algorithm), log, allow_python=allow_python)
+        stack.callback(source.close)
         loop = _Loop(parsed, algorithm, source, sink, store, max_rows, watch, say or (lambda text: None))
+        stack.callback(loop.rejects.close)
         return loop.run()
-    finally:
-        source.close()
-        if sink is not None:
-            sink.close()
-        if store is not None:
-            store.close()
+
+
+def _close(store: Store, began: Callable[[], bool], kind: Any, error: BaseException | None, trace: Any) -> None:
+    store.close(refused=isinstance(error, JobError) and not began())
 
 
 def _create(job: Job) -> Algorithm:
@@ -163,44 +179,54 @@ class _Loop:
     ) -> None:
         self.job, self.algorithm, self.source, self.sink, self.store = job, algorithm, source, sink, store
         self.max_rows, self.watch, self.say = max_rows, watch, say
-        self.rows = self.seq = self.last_line_rows = self.position = 0
-        self.offset: Any = source.offset
+        self.rows = self.seq = self.last_line_rows = 0
+        self.offset, self.fingerprint = source.offset, source.fingerprint()
+        self.position: Any = None
+        self.rejects = Rejects(job.rejects_path())
         self.opened = False
         self.result: Any = None
-        self.query_clock = self.checkpoint_clock = time.monotonic()
-        self.checkpoint_rows = 0
+        self.begun = self.query_clock = self.checkpoint_clock = time.monotonic()
+        self.seconds_before = 0.0
+        self.checkpoint_rows = self.state_bytes = 0
+        self.checkpoint_offset: Any = None
 
     def run(self) -> RunSummary:
-        saved = self.store.resume(self.job) if self.store is not None else None
-        if saved is not None and self._resume(saved):
+        saved = self.store.resume() if self.store is not None else None
+        if self.store is not None and (received := self.store.received()):
+            self.say(f"{self.job.state}: {received} lines of standard input were received; it must go on behind them")
+        if saved is not None and self._resume(*saved):
             return self._summary(resumed=True, finished=True)
         with _stop_signals() as stop:
             try:
                 finished = self._feed(stop)
             except DataError:
-                self._checkpoint(finished=False)
+                self._checkpoint(finished=False, wait=True)
                 raise
-            self._checkpoint(finished=finished)
+            self._checkpoint(finished=finished, wait=True)
             if stop.signum is not None and not finished:
                 raise Interrupted(stop.signum, self.rows, self.job.state)
+        if self.rejects.count:
+            self.say(f"{self.rejects.count} rows were left out: {self.rejects.path} says which and why")
         return self._summary(resumed=saved is not None, finished=finished)
 
-    def _resume(self, saved: Checkpoint) -> bool:
+    def _resume(self, saved: Checkpoint, snapshot: bytes) -> bool:
         """Go back to `saved`; returns whether there is nothing left to do."""
         try:
-            self.algorithm = type(self.algorithm).from_bytes(saved.snapshot)
+            self.algorithm = type(self.algorithm).from_bytes(snapshot)
         except SnapshotError as error:
             raise StateError(f"state {self.job.state} holds a snapshot that cannot be read: {error}") from None
         self.rows, self.seq, self.last_line_rows = saved.rows, saved.seq, saved.last_line_rows
         self.position, self.checkpoint_rows = saved.sink, saved.rows
-        if saved.finished:
+        self.seconds_before = saved.seconds
+        self.rejects.count = saved.rejected
+        if saved.finished and not self.job.follow:
             self.result = self.algorithm.query(**self.job.options)
             self.say(f"{self.job.state}: this job finished after {self.rows} rows; nothing to do (--fresh starts over)")
             return True
-        self.source.seek(saved.source_offset)
-        self.offset = saved.source_offset
+        self.source.seek(saved.offset, saved.fingerprint)
+        self.offset, self.fingerprint = saved.offset, saved.fingerprint
         self.say(f"{self.job.state}: resuming behind row {self.rows}")
-        self._open_sink()
+        self._open_sink(saved.rejects)
         return False
 
     def _feed(self, stop: _Stop) -> bool:
@@ -214,6 +240,13 @@ class _Loop:
                     batch = self.source.read(wanted)
             except KeyboardInterrupt:  # nothing of the batch was taken in
                 return False
+            except BadRowError as bad:
+                if self.job.on_error == "stop":
+                    raise
+                self._open_sink()
+                self.rejects.add(bad.place, bad.reason, bad.text)
+                bad.skip()
+                batch = Batch({}, 0)
             if batch is None:
                 self._open_sink()
                 if self.seq == 0 or self.last_line_rows < self.rows:
@@ -232,67 +265,128 @@ class _Loop:
         return max(wanted, 0)
 
     def _take(self, batch: Batch) -> None:
-        try:
-            emission = self.algorithm.update(batch.columns)
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(_placed(error, self.source, batch)) from error
-        del emission  # what an update settles is not written yet
-        self.rows += batch.rows
-        self.offset = self.source.offset
-        self._open_sink()
-        if self._query_due():
+        """A batch into the algorithm, and whatever is due behind it; an empty one comes when there is nothing to read."""
+        before = self.rows
+        if batch.rows:
+            self._update(batch)
+            self._open_sink()
+        self.offset, self.fingerprint = self.source.offset, self.source.fingerprint()
+        if self._query_due(self.rows - before):
             self._write()
             self.query_clock = time.monotonic()
-        if self.store is not None and _passed(
-            self.job.checkpoint, self.rows - self.checkpoint_rows, self.checkpoint_clock
-        ):
+        if _passed(self.job.checkpoint, self.rows - self.checkpoint_rows, self.checkpoint_clock):
             self._checkpoint(finished=False)
+        if self.store is not None:
+            self.store.beat()
         if self.watch is not None:
-            self.watch(Status(self.rows, self.source.progress(), self.algorithm.nbytes, self.result))
+            self.watch(self._status())
 
-    def _query_due(self) -> bool:
+    def _update(self, batch: Batch) -> None:
+        try:
+            # What an update settles (the emission it returns) is not written yet.
+            self.algorithm.update(batch.columns)
+            self.rows += batch.rows
+        except (ValueError, TypeError, KeyError) as error:
+            if self.job.on_error == "stop":
+                raise DataError(": ".join(_placed(error, self.source, batch))) from error
+            self._update_piecewise(batch, error)
+
+    def _update_piecewise(self, batch: Batch, error: Exception) -> None:
+        """The rows of a refused batch but those that are to blame, which the algorithm names or halving finds."""
+        self._open_sink()
+        pieces: list[tuple[int, Batch, Exception | None]] = [(0, batch, error)]
+        while pieces:
+            first, piece, refused = pieces.pop()
+            if refused is None:
+                try:
+                    self.algorithm.update(piece.columns)
+                    self.rows += piece.rows
+                    continue
+                except (ValueError, TypeError, KeyError) as again:
+                    refused = again
+            if piece.rows == 1:
+                row = sinks.line(sinks.to_json(piece.row(0)))
+                self.rejects.add(self.source.locate(first), _sentence(refused), row)
+                continue
+            named = getattr(refused, "row", None)
+            at = max(1, named) if isinstance(named, int) and 0 <= named < piece.rows else piece.rows // 2
+            head, tail = piece.cut(at)
+            pieces += [(first + at, tail, None), (first, head, None)]
+
+    def _query_due(self, taken: int) -> bool:
         every = self.job.every
-        if every is None:
+        if every is None or self.rows == self.last_line_rows:
             return False
-        return self.rows % every.rows == 0 if every.rows else _passed(every, 0, self.query_clock)
+        if every.rows is not None:
+            return taken > 0 and self.rows % every.rows == 0
+        return _passed(every, 0, self.query_clock)
 
-    def _open_sink(self) -> None:
+    def _open_sink(self, rejects: int = 0) -> None:
         # Not before the first row is taken in: a run that is refused leaves the output of an earlier one alone.
         if not self.opened:
             self.sink.open(self.position)
+            if rejects or self.job.on_error == "skip":
+                self.rejects.open(rejects)
             self.opened = True
 
     def _write(self) -> None:
         self.result = self.algorithm.query(**self.job.options)
         self.seq += 1
         self.last_line_rows = self.rows
-        self.sink.write(sinks.line(seq=self.seq, rows=self.rows, offset=self.offset, result=self.result))
+        entry = {"seq": self.seq, "rows": self.rows, "offset": self.offset, "result": sinks.to_json(self.result)}
+        self.sink.write(entry)
 
-    def _checkpoint(self, *, finished: bool) -> None:
-        """The sink first, then the store: a crash between the two leaves lines behind the position, which are cut off."""
-        if not self.opened:
+    def _checkpoint(self, *, finished: bool, wait: bool = False) -> None:
+        """The sink first, then the store: a crash between the two leaves answers behind the position, which are cut off.
+
+        The loop waits for the snapshot to be taken; it is written while the loop goes on. If that takes longer than the time
+        to the next checkpoint, that one is left out.
+        """
+        if not self.opened or (not wait and (self.offset == self.checkpoint_offset or self._store_busy())):
             return
-        self.position = self.sink.sync()
+        begun = time.monotonic()
+        self.position = self.sink.flush()
+        self.checkpoint_rows, self.checkpoint_offset = self.rows, self.offset
         if self.store is None:
+            self._sync()
+            self.state_bytes = self.algorithm.nbytes
+            self.checkpoint_clock = time.monotonic()
             return
-        self.store.commit(
-            self.job,
-            Checkpoint(
-                self.offset,
-                self.rows,
-                self.seq,
-                self.last_line_rows,
-                self.position,
-                finished,
-                self.algorithm.to_bytes(),
-            ),
+        frozen = self.algorithm.freeze()
+        self.checkpoint_clock = now = time.monotonic()
+        checkpoint = Checkpoint(
+            offset=self.offset,
+            fingerprint=self.fingerprint,
+            rows=self.rows,
+            seq=self.seq,
+            last_line_rows=self.last_line_rows,
+            sink=self.position,
+            rejected=self.rejects.count,
+            rejects=self.rejects.position,
+            finished=finished,
+            seconds=self.seconds_before + now - self.begun,
+            stall=now - begun,
         )
-        self.checkpoint_rows = self.rows
-        self.checkpoint_clock = time.monotonic()
+        self.store.begin(checkpoint, frozen, self._sync)
+        if wait:
+            self.store.wait()
+
+    def _state_bytes(self) -> int:
+        return self.store.snapshot_bytes if self.store is not None else self.state_bytes
+
+    def _store_busy(self) -> bool:
+        return self.store is not None and self.store.busy
+
+    def _sync(self) -> None:
+        self.rejects.sync()
+        self.sink.sync()
+
+    def _status(self) -> Status:
+        return Status(self.rows, self.source.progress(), self._state_bytes(), self.rejects.count, self.result)
 
     def _summary(self, *, resumed: bool, finished: bool) -> RunSummary:
         result = self.algorithm.query(**self.job.options) if self.result is None else self.result
-        return RunSummary(self.rows, self.seq, resumed, finished, result)
+        return RunSummary(self.rows, self.seq, resumed, finished, self.rejects.count, result)
 
 
 def _passed(interval: Interval, rows: int, since: float) -> bool:
@@ -301,13 +395,19 @@ def _passed(interval: Interval, rows: int, since: float) -> bool:
     return time.monotonic() - since >= (interval.seconds or 0.0)
 
 
-def _placed(error: Exception, source: Source, batch: Batch) -> str:
-    """The error of an update as one sentence that begins with its place in the source."""
+def _placed(error: Exception, source: Source, batch: Batch) -> tuple[str, str]:
+    """Where in the source the error of an update comes from, and what it says."""
     row = getattr(error, "row", None)
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if isinstance(row, int) and 0 <= row < batch.rows:
-        return f"{source.locate(row)}: {text.removeprefix(f'row {row}: ')}"
-    return f"{source.locate(0)} and the {batch.rows - 1} rows behind it: {text}"
+        return source.locate(row), _sentence(error)
+    rest = f" and the {batch.rows - 1} rows behind it" if batch.rows > 1 else ""
+    return source.locate(0) + rest, _sentence(error)
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says, without the number of the row within the batch."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return text.removeprefix(f"row {getattr(error, 'row', None)}: ")
 
 
 class _Stop:

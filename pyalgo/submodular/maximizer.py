@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -258,9 +258,13 @@ class DynamicSubmodularMaximizer(Algorithm):
         """Memory of the state, payload included."""
         return self._core.nbytes
 
+    def freeze(self) -> Callable[[], bytes]:
+        """The state as of now; calling it makes the snapshot."""
+        return snapshot.sealing(self, self._core.save())
+
     def to_bytes(self) -> bytes:
         """Everything, the objective and its payload included; `from_bytes` needs nothing else."""
-        return snapshot.pack(self, self._core.save())
+        return self.freeze()()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> DynamicSubmodularMaximizer:
