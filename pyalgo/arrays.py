@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -140,11 +140,11 @@ def _read_lists(name: str, column: Any, dtype: str, blank: NDArray[np.bool_] | N
             raise TypeError(f"column {name!r} must hold lists, one a row")
         _refuse_nulls(name, column.nulls, blank, None)
         assert isinstance(column.values, ArrowColumn)
-        return Ragged(column.offsets, _cast(name, *_flat(name, column.values), dtype, None, column.offsets))
+        return _cast_lists(name, column.offsets, *_flat(name, column.values), dtype, blank)
     array = _as_array(column)
     if array is not None and array.ndim == 2:
         offsets = np.arange(array.shape[0] + 1, dtype=np.int64) * array.shape[1]
-        return Ragged(offsets, _cast(name, np.ascontiguousarray(array).reshape(-1), None, dtype, None, offsets))
+        return _cast_lists(name, offsets, np.ascontiguousarray(array).reshape(-1), None, dtype, blank)
     if array is not None and array.dtype != object:
         raise TypeError(f"column {name!r} must hold lists, one a row; got numbers of dtype {array.dtype}")
     rows = list(column)
@@ -160,6 +160,24 @@ def _read_lists(name: str, column: Any, dtype: str, blank: NDArray[np.bool_] | N
     if rows and all(isinstance(row, np.ndarray) for row in rows):
         return Ragged(offsets, _cast(name, *_flat(name, np.concatenate(rows)), dtype, None, offsets))
     return Ragged(offsets, _cast(name, list(chain.from_iterable(rows)), None, dtype, None, offsets))
+
+
+def _cast_lists(
+    name: str,
+    offsets: NDArray[np.int64],
+    values: NDArray[Any] | list[Any],
+    nulls: NDArray[np.bool_] | None,
+    dtype: str,
+    blank: NDArray[np.bool_] | None,
+) -> Ragged:
+    """Lists in the declared dtype; those of blank rows are emptied unread."""
+    lengths = np.diff(offsets)
+    if blank is not None and np.any(lengths[blank]):
+        kept = np.repeat(~blank, lengths)
+        values = values[kept] if isinstance(values, np.ndarray) else list(compress(values, kept.tolist()))
+        nulls = None if nulls is None else nulls[kept]
+        offsets = np.concatenate([[0], np.cumsum(np.where(blank, 0, lengths))])
+    return Ragged(offsets, _cast(name, values, nulls, dtype, None, offsets))
 
 
 def _as_array(column: Any) -> NDArray[Any] | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyalgo.stream.job import BadRowError, DataError
-from pyalgo.stream.jsonl import decode, may_be_absent, shortened
-from pyalgo.stream.source import Batch
+from pyalgo.stream.jsonl import decode, shortened
+from pyalgo.stream.source import Batch, may_be_absent
 from pyalgo.stream.text import Text
 
 __all__ = ["CsvSource"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyalgo.stream.job import BadRowError
-from pyalgo.stream.source import Batch
+from pyalgo.stream.source import Batch, may_be_absent
 from pyalgo.stream.text import Text
 
 __all__ = ["JsonlSource"]
@@ -127,10 +127,6 @@ def decode(data: bytes, here: str, *, first: bool) -> str:
         raise BadRowError(
             here, f"byte {bad!r} at column {error.start + 1} is not UTF-8", data.decode("utf-8", "backslashreplace")
         ) from None
-
-
-def may_be_absent(schema: Schema, name: str) -> bool:
-    return name == "op" or schema.get(name, ("",))[0].endswith("?")
 
 
 def shortened(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
-from pyalgo.stream.source import Batch
+from pyalgo.stream.source import Batch, may_be_absent
 
 __all__ = ["BlockParser"]
 
@@ -59,9 +59,9 @@ class BlockParser:
         columns = {}
         for name, field in fields.items():
             column = table.column(field).combine_chunks()
-            if column.null_count < len(column) or len(column) == 0:
+            if column.null_count < len(column) or name not in self._schema:
                 columns[name] = column
-            elif name != "op" and not self._schema.get(name, ("?",))[0].endswith("?"):
+            elif not may_be_absent(self._schema, name):
                 return None
         return Batch(pa.RecordBatch.from_pydict(columns), table.num_rows)
 

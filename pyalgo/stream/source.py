@@ -35,6 +35,11 @@ class Batch(NamedTuple):
         return {name: column[at] for name, column in self.columns.items()}
 
 
+def may_be_absent(schema: Mapping[str, tuple[str, str]], name: str) -> bool:
+    """Whether a batch needs no such column; then one that is null throughout is none."""
+    return name == "op" or schema.get(name, ("",))[0].endswith("?")
+
+
 class Source(Protocol):
     """A sequence of rows that can be read from any offset it once gave.
 
