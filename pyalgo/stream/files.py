@@ -41,20 +41,26 @@ def open_files(url: str, schema: Schema, columns: dict[str, str] | None, *, foll
 def _open(path: str, schema: Schema, columns: dict[str, str] | None, *, follow: bool) -> Source:
     packed = next((ending for ending in _COMPRESSED if path.endswith(ending)), "")
     ending = os.path.splitext(path.removesuffix(packed))[1]
-    if ending in _COLUMNS and not packed:
-        if follow:
-            raise UsageError(f"source {path} cannot be followed: only .csv and .jsonl files grow line by line")
-        source: Source = _COLUMNS[ending](path, _opened(path), columns)
-        return source
-    if ending not in _TEXTS:
+    if ending not in _TEXTS and (packed or ending not in _COLUMNS):
         raise UsageError(f"source {path!r} is of no known kind: {_KINDS}")
+    if follow and ending in _COLUMNS:
+        raise UsageError(f"source {path} cannot be followed: only .csv and .jsonl files grow line by line")
     if follow and packed:
         raise UsageError(f"source {path} cannot be followed: it is compressed")
     file = _opened(path)
-    if not follow and os.fstat(file.fileno()).st_size == 0:
-        raise DataError(f"{path} is empty: expected {'a line of column names' if ending == '.csv' else 'a line a row'}")
-    text: Source = _TEXTS[ending](Text(path, _File(file, packed), follow=follow), schema, columns)
-    return text
+    try:
+        source: Source
+        if ending in _COLUMNS:
+            source = _COLUMNS[ending](path, file, columns)
+        elif not follow and os.fstat(file.fileno()).st_size == 0:
+            wanted = "a line of column names" if ending == ".csv" else "one line a row"
+            raise DataError(f"{path} is empty: expected {wanted}")
+        else:
+            source = _TEXTS[ending](Text(path, _File(file, packed), follow=follow), schema, columns)
+    except BaseException:
+        file.close()
+        raise
+    return source
 
 
 def _opened(path: str) -> BinaryIO:
