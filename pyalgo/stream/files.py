@@ -33,14 +33,14 @@ _KINDS = (
 
 def open_files(url: str, schema: Schema, columns: dict[str, str] | None, *, follow: bool) -> Source:
     """One file, or all those of a folder or pattern such as ``logs/*.jsonl`` in the order of their names."""
-    if os.path.isdir(url) or (not os.path.exists(url) and glob.has_magic(url)):
+    if (os.path.isdir(url) and _ending(url) not in _TEXTS) or (not os.path.exists(url) and glob.has_magic(url)):
         return FolderSource(url, schema, columns, follow=follow)
     return _open(url, schema, columns, follow=follow)
 
 
 def _open(path: str, schema: Schema, columns: dict[str, str] | None, *, follow: bool) -> Source:
     packed = next((ending for ending in _COMPRESSED if path.endswith(ending)), "")
-    ending = os.path.splitext(path.removesuffix(packed))[1]
+    ending = _ending(path)
     if ending not in _TEXTS and (packed or ending not in _COLUMNS):
         raise UsageError(f"source {path!r} is of no known kind: {_KINDS}")
     if follow and ending in _COLUMNS:
@@ -61,6 +61,12 @@ def _open(path: str, schema: Schema, columns: dict[str, str] | None, *, follow: 
         file.close()
         raise
     return source
+
+
+def _ending(path: str) -> str:
+    """The ending that tells the kind, whether compressed or not."""
+    base, ending = os.path.splitext(path)
+    return os.path.splitext(base)[1] if ending in _COMPRESSED else ending
 
 
 def _opened(path: str) -> BinaryIO:
