@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 namespace pyalgo {
@@ -30,6 +31,18 @@ template <class U>
 void store_little(U value, unsigned char* to) noexcept {
   static_assert(std::is_unsigned_v<U>);
   for (std::size_t i = 0; i < sizeof(U); ++i) to[i] = static_cast<unsigned char>(value >> (8 * i));
+}
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+constexpr bool big_endian = true;
+#else
+constexpr bool big_endian = false;
+#endif
+
+template <class U>
+void store_little(const U* values, std::size_t n, unsigned char* to) noexcept {
+  if (!big_endian && n > 0) std::memcpy(to, values, n * sizeof(U));
+  for (std::size_t i = 0; big_endian && i < n; ++i) store_little(values[i], to + i * sizeof(U));
 }
 
 template <class U>

@@ -49,6 +49,13 @@ class SnapshotWriter {
     std::memcpy(&bits, &value, sizeof bits);
     put(bits);
   }
+  // A count and so many values; the bulk of most states.
+  void u32s(Span<const std::uint32_t> values) {
+    u32(static_cast<std::uint32_t>(values.size()));
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + 4 * values.size());
+    store_little(values.data(), values.size(), reinterpret_cast<unsigned char*>(&bytes_[0]) + at);
+  }
   void string(const std::string& value) {
     u32(static_cast<std::uint32_t>(value.size()));
     bytes_ += value;

@@ -170,8 +170,7 @@ void Coverage::do_save(SnapshotWriter& out) const {
   }
   for (Row row = 0; row < rows(); ++row) {
     if (!has(row)) continue;
-    out.u32(static_cast<std::uint32_t>(rows_[row].size()));
-    for (Item item : rows_[row]) out.u32(item);
+    out.u32s(rows_[row]);
   }
 }
 

@@ -264,18 +264,14 @@ void Guess::audit_marginals() const {
 }
 
 void Guess::save(SnapshotWriter& out) const {
-  const auto write = [&out](const std::vector<Slot>& slots) {
-    out.u32(static_cast<std::uint32_t>(slots.size()));
-    for (Slot slot : slots) out.u32(slot);
-  };
   out.u32(static_cast<std::uint32_t>(levels_.size()));
   for (const Level& level : levels_) {
     out.u32(level.at_build);
     out.u32(level.inserted);
-    write(level.members);
-    write(level.sample);
+    out.u32s({level.members.data(), level.members.size()});
+    out.u32s({level.sample.data(), level.sample.size()});
   }
-  write(beyond_);
+  out.u32s({beyond_.data(), beyond_.size()});
 }
 
 // Gains and the chain come back by replaying the samples: the same additions give the same bits. What the rest of the class
