@@ -50,13 +50,14 @@ class ColumnarSource:
         return fields
 
     def _next(self) -> Any:
-        """The next record batch that is not empty, checked: its bytes may come from anyone."""
+        """The wanted columns of the next record batch that is not empty, checked: its bytes may come from anyone."""
         try:
             for batch in self._batches:
                 if batch.num_rows:
                     batch.validate(full=True)
-                    return batch
-        except (self._pa.ArrowException, OSError, EOFError, ValueError) as error:
+                    fields = self._fields(batch.schema.names)
+                    return self._pa.RecordBatch.from_pydict({name: batch.column(fields[name]) for name in fields})
+        except (self._pa.ArrowException, OSError, EOFError, ValueError, KeyError) as error:
             raise DataError(f"{self._url}, behind row {self.offset}: {_first_line(error)}") from None
         return None
 
@@ -77,11 +78,9 @@ class ColumnarSource:
             return None
         self._pending = batch.slice(rows) if batch.num_rows > rows else None
         batch = batch.slice(0, rows)
-        fields = self._fields(batch.schema.names)
         self.offset += batch.num_rows
         self._last = batch.num_rows
-        columns = {name: batch.column(field) for name, field in fields.items()}
-        return Batch(self._pa.RecordBatch.from_pydict(columns), batch.num_rows)
+        return Batch(batch, batch.num_rows)
 
     def locate(self, row: int) -> str:
         return f"{self._url}, row {self.offset - self._last + row + 1}"

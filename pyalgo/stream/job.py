@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "BadRowError",
@@ -126,20 +126,34 @@ def _given(table: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
 
-# Keys and their types; [algorithm] takes a name and whatever parameters the algorithm has.
-_TABLES: dict[str, dict[str, Any] | None] = {
-    "algorithm": None,
+class Key(NamedTuple):
+    """A key of a job file."""
+
+    kind: Any
+    default: str
+    meaning: str
+
+
+#: The tables of a job file. [algorithm] takes a name and whatever parameters the algorithm has.
+KEYS: dict[str, dict[str, Key]] = {
+    "algorithm": {},
     "source": {
-        "url": str,
-        "batch_rows": int,
-        "columns": Mapping,
-        "follow": bool,
-        "on_error": str,
-        "rejects": str,
+        "url": Key(str, "required", "where the rows come from"),
+        "batch_rows": Key(int, "10000", "rows a batch, at most"),
+        "columns": Key(Mapping, "all fields", "column = field; other fields are left out"),
+        "follow": Key(bool, "false", "wait for more at the end of a text file, a folder or a pattern"),
+        "on_error": Key(str, '"stop"', "what a bad row does: stop the run, or skip: it goes to the file of rejects"),
+        "rejects": Key(str, "SINK.rejects.jsonl", "the file of rejects, one JSON line a row: place, reason, row"),
     },
-    "query": {"every": (int, str), "options": Mapping},
-    "sink": {"url": str},
-    "state": {"path": str, "checkpoint": (int, str)},
+    "query": {
+        "every": Key((int, str), "at the end only", 'rows, or seconds as "2s"'),
+        "options": Key(Mapping, "none", "what the algorithm's query takes"),
+    },
+    "sink": {"url": Key(str, '"-"', "where the answers go")},
+    "state": {
+        "path": Key(str, "no state", "the file that keeps the state; the job goes on from it"),
+        "checkpoint": Key((int, str), '"1s"', "how often the state is saved: rows, or seconds"),
+    },
 }
 
 
@@ -175,18 +189,19 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
         For a missing key or a value of the wrong type.
     """
     for table, content in tables.items():
-        if table not in _TABLES:
-            raise UsageError(f"unknown table [{table}] in the job: the tables are {', '.join(_TABLES)}")
+        if table not in KEYS:
+            raise UsageError(f"unknown table [{table}] in the job: the tables are {', '.join(KEYS)}")
         if not isinstance(content, Mapping):
             raise JobError(f"[{table}] in the job must be a table, got {content!r}")
-        known = _TABLES[table]
-        if known is None:
+        known = KEYS[table]
+        if table == "algorithm":
             continue
         for key, value in content.items():
             if key not in known:
                 raise UsageError(f"unknown key {key!r} in [{table}] of the job: the keys are {', '.join(known)}")
-            if not isinstance(value, known[key]) or isinstance(value, bool) != (known[key] is bool):
-                raise JobError(f"{table}.{key} in the job must be {_type_name(known[key])}, got {value!r}")
+            kind = known[key].kind
+            if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+                raise JobError(f"{table}.{key} in the job must be {type_name(kind)}, got {value!r}")
     algorithm = dict(tables.get("algorithm", {}))
     name = algorithm.pop("name", None)
     if not isinstance(name, str):
@@ -241,7 +256,8 @@ def _positive(key: str, value: int) -> int:
     return value
 
 
-def _type_name(kind: Any) -> str:
+def type_name(kind: Any) -> str:
+    """The kind of a key in words."""
     names: dict[Any, str] = {
         str: "a string",
         int: "an integer",

@@ -223,7 +223,10 @@ class _Loop:
             self.result = self.algorithm.query(**self.job.options)
             self.say(f"{self.job.state}: this job finished after {self.rows} rows; nothing to do (--fresh starts over)")
             return True
-        self.source.seek(saved.offset, saved.fingerprint)
+        try:
+            self.source.seek(saved.offset, saved.fingerprint)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise StateError(f"state {self.job.state} holds no offset of its source: {saved.offset!r}") from error
         self.offset, self.fingerprint = saved.offset, saved.fingerprint
         self.say(f"{self.job.state}: resuming behind row {self.rows}")
         self._open_sink(saved.rejects)

@@ -363,7 +363,12 @@ def _last_checkpoint(db: sqlite3.Connection) -> tuple[Checkpoint, bytes] | None:
     if row is None:
         return None
     pieces = db.execute("SELECT data FROM snapshot WHERE number = ? ORDER BY piece", (row[0],))
-    return Checkpoint(**json.loads(row[1])), b"".join(data for (data,) in pieces)
+    checkpoint = Checkpoint(**json.loads(row[1]))
+    for name in ("rows", "seq", "last_line_rows", "rejected", "rejects", "sink"):
+        value = getattr(checkpoint, name)
+        if not (isinstance(value, int) and value >= 0) and not (name == "sink" and value is None):
+            raise ValueError(f"{name} is {value!r}")
+    return checkpoint, b"".join(data for (data,) in pieces)
 
 
 def _check_format(path: str, stored: Any) -> None:
