@@ -16,8 +16,8 @@ import pyalgo
 from pyalgo import registry, snapshot
 from pyalgo.errors import PluginError, SnapshotError, UnknownAlgorithmError
 from pyalgo.stream import runner
-from pyalgo.stream.job import JobError, StateError, UsageError, read_job, toml_module
-from pyalgo.stream.sink import to_json
+from pyalgo.stream.job import JobError, StateError, UsageError, parse_job, read_job, toml_module
+from pyalgo.stream.sink import read_answers, to_json
 from pyalgo.stream.store import SavedRun, is_state, read_state
 
 __all__ = ["main"]
@@ -170,13 +170,20 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("-o", "--output", required=True, metavar="PATH", help="the snapshot to write")
     merge.set_defaults(command=_merge)
 
+    report = commands.add_parser(
+        "report", help="a page with plots of a run", description="Write one self-contained HTML page about a run."
+    )
+    report.add_argument("state", metavar="STATE", help="the state's file; the answers are read from the job's sink")
+    report.add_argument("-o", "--output", required=True, metavar="PATH", help="the page to write")
+    report.set_defaults(command=_report)
+
     completion = commands.add_parser(
         "completion", help="a script that completes pyalgo's words in a shell", description=_completion.__doc__
     )
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     completion.set_defaults(command=_completion)
 
-    for command in (listing, info, doctor, run, resume, inspect, merge):
+    for command in (listing, info, doctor, run, resume, inspect, merge, report):
         command.add_argument("--json", action="store_true", help="print one JSON value for machines")
     return parser
 
@@ -336,23 +343,41 @@ def _merge(options: argparse.Namespace) -> int:
         except (ValueError, TypeError, KeyError, ImportError) as error:
             raise JobError(f"{path}: {error}") from None
     data = merged.to_bytes()
-    beside = f"{options.output}.{os.getpid()}.part"
-    try:
-        with open(beside, "xb") as file:
-            file.write(data)
-            os.fsync(file.fileno())
-        os.replace(beside, options.output)
-    except OSError as error:
-        raise JobError(f"{options.output} cannot be written: {error.strerror}") from None
-    finally:
-        if os.path.exists(beside):
-            os.remove(beside)
+    _write(options.output, data)
     if options.json:
         print(
             json.dumps({"output": options.output, "algorithm": merged.name, "rows": merged.n_seen, "bytes": len(data)})
         )
     else:
         print(f"{options.output}: {merged.name}, {merged.n_seen:,} rows, {len(data):,} bytes")
+    return 0
+
+
+def _write(path: str, data: bytes) -> None:
+    """The whole file or, if something goes wrong, what was there before."""
+    beside = f"{path}.{os.getpid()}.part"
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise JobError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        if os.path.exists(beside):
+            os.remove(beside)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pyalgo.report import report
+
+    run = read_state(options.state)
+    answers: Any = read_answers(parse_job(run.job)) if run.job["sink"]["url"] != "-" else ()
+    _write(options.output, report(run, answers).encode())
+    if options.json:
+        print(json.dumps({"output": options.output, "rows": run.checkpoint.rows, "answers": run.checkpoint.seq}))
+    else:
+        print(f"{options.output}: {run.checkpoint.rows:,} rows, {run.checkpoint.seq:,} answers")
     return 0
 
 

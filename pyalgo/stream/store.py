@@ -331,7 +331,9 @@ def read_state(path: str) -> SavedRun:
     if not os.path.isfile(path):
         raise StateError(f"state {path}: there is no such file")
     try:
-        db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+        # Without a log beside it nobody is writing, and SQLite need not make one to read.
+        mode = "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
+        db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{mode}", uri=True, timeout=5)
         try:
             stored = db.execute("SELECT format, tables, versions FROM job").fetchone()
             if stored is None:
