@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -279,7 +280,17 @@ def _feed(tables: dict[str, Any], options: argparse.Namespace) -> int:
         )
     if options.json:
         print(json.dumps(to_json(summary)))
+    if shows:
+        _say_the_end(tables, summary)
     return 0
+
+
+def _say_the_end(tables: dict[str, Any], summary: runner.RunSummary) -> None:
+    sink, state = tables.get("sink", {}).get("url", "-"), tables.get("state", {}).get("path")
+    where = f" in {sink}" if sink != "-" else ""
+    print(f"done: {summary.rows:,} rows, {summary.seq:,} answers{where}", file=sys.stderr)
+    if state is not None and where:
+        print(f"see them: pyalgo report {shlex.quote(state)} -o run.html", file=sys.stderr)
 
 
 def _inspect(options: argparse.Namespace) -> int:
