@@ -88,6 +88,7 @@ class Job:
     every: Interval | None = None
     options: dict[str, Any] = field(default_factory=dict)
     sink: str = "-"
+    emit: bool = False
     state: str | None = None
     checkpoint: Interval = Interval(seconds=1.0)
 
@@ -97,7 +98,7 @@ class Job:
             "algorithm": {"name": self.algorithm, **self.params},
             "source": {"url": self.source, "batch_rows": self.batch_rows, "columns": self.columns},
             "query": {"every": None if self.every is None else str(self.every), "options": self.options},
-            "sink": {"url": self.sink},
+            "sink": {"url": self.sink, "emit": self.emit},
         }
 
     def tables(self) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class Job:
             "algorithm": {"name": self.algorithm, **self.params},
             "source": _given({**source, "on_error": self.on_error, "rejects": self.rejects}),
             "query": _given({"every": None if self.every is None else str(self.every), "options": self.options}),
-            "sink": {"url": self.sink},
+            "sink": {"url": self.sink, "emit": self.emit},
             "state": _given({"path": self.state, "checkpoint": str(self.checkpoint)}),
         }
 
@@ -149,7 +150,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "every": Key((int, str), "at the end only", 'rows, or seconds as "2s"'),
         "options": Key(Mapping, "none", "what the algorithm's query takes"),
     },
-    "sink": {"url": Key(str, '"-"', "where the answers go")},
+    "sink": {
+        "url": Key(str, '"-"', "where the answers go"),
+        "emit": Key(bool, "false", "write also what the updates settle for good, as it is settled"),
+    },
     "state": {
         "path": Key(str, "no state", "the file that keeps the state; the job goes on from it"),
         "checkpoint": Key((int, str), '"1s"', "how often the state is saved: rows, or seconds"),
@@ -234,6 +238,7 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
         settings["every"] = parse_interval("query.every", query["every"])
     if "url" in tables.get("sink", {}):
         settings["sink"] = tables["sink"]["url"]
+    settings["emit"] = tables.get("sink", {}).get("emit", False)
     if "checkpoint" in state:
         settings["checkpoint"] = parse_interval("state.checkpoint", state["checkpoint"])
     return Job(**settings)

@@ -44,7 +44,7 @@ class RunSummary:
     rows : int
         Rows taken in since the job's beginning.
     seq : int
-        Lines written since the job's beginning.
+        Entries written since the job's beginning: answers, and emissions where the job wants them.
     resumed : bool
         Whether the run went on from a state.
     finished : bool
@@ -184,6 +184,7 @@ class _Loop:
         self.position: Any = None
         self.rejects = Rejects(job.rejects_path())
         self.opened = False
+        self.settled: list[Any] = []  # emissions of the batch being taken in
         self.result: Any = None
         self.begun = self.query_clock = self.checkpoint_clock = time.monotonic()
         self.seconds_before = 0.0
@@ -252,6 +253,9 @@ class _Loop:
                 batch = Batch({}, 0)
             if batch is None:
                 self._open_sink()
+                if self.job.emit and hasattr(self.algorithm, "flush"):  # what it held back
+                    self._count(0, self.algorithm.flush())
+                    self._emit()
                 if self.seq == 0 or self.last_line_rows < self.rows:
                     self._write()
                 return True
@@ -261,6 +265,8 @@ class _Loop:
     def _rows_to_stop(self) -> int:
         """Batches end at query points and at the last row wanted, so that neither depends on how the source cuts them."""
         wanted = self.job.batch_rows
+        if self.job.emit:  # an entry tells of one batch, so the batches too must not depend on where a run began
+            wanted -= self.rows % wanted
         if self.job.every is not None and self.job.every.rows is not None:
             wanted = min(wanted, self.job.every.rows - self.rows % self.job.every.rows)
         if self.max_rows is not None:
@@ -274,6 +280,7 @@ class _Loop:
             self._update(batch)
             self._open_sink()
         self.offset, self.fingerprint = self.source.offset, self.source.fingerprint()
+        self._emit()
         if self._query_due(self.rows - before):
             self._write()
             self.query_clock = time.monotonic()
@@ -286,13 +293,13 @@ class _Loop:
 
     def _update(self, batch: Batch) -> None:
         try:
-            # What an update settles (the emission it returns) is not written yet.
-            self.algorithm.update(batch.columns)
-            self.rows += batch.rows
+            emission = self.algorithm.update(batch.columns)
         except (ValueError, TypeError, KeyError) as error:
             if self.job.on_error == "stop":
                 raise DataError(": ".join(_placed(error, self.source, batch))) from error
             self._update_piecewise(batch, error)
+        else:
+            self._count(batch.rows, emission)
 
     def _update_piecewise(self, batch: Batch, error: Exception) -> None:
         """The rows of a refused batch but those that are to blame, which the algorithm names or halving finds."""
@@ -302,8 +309,7 @@ class _Loop:
             first, piece, refused = pieces.pop()
             if refused is None:
                 try:
-                    self.algorithm.update(piece.columns)
-                    self.rows += piece.rows
+                    self._count(piece.rows, self.algorithm.update(piece.columns))
                     continue
                 except (ValueError, TypeError, KeyError) as again:
                     refused = again
@@ -332,12 +338,27 @@ class _Loop:
                 self.rejects.open(rejects)
             self.opened = True
 
+    def _count(self, rows: int, emission: Any) -> None:
+        """Rows that were taken in, and what they settled, which is written once the place behind the batch is known."""
+        self.rows += rows
+        if self.job.emit and emission is not None:
+            self.settled.append(emission)
+
+    def _emit(self) -> None:
+        for emission in self.settled:
+            entry = sinks.to_json(emission)
+            if not sinks.is_empty(entry):
+                self._enter("emission", entry)
+        self.settled.clear()
+
     def _write(self) -> None:
         self.result = self.algorithm.query(**self.job.options)
-        self.seq += 1
         self.last_line_rows = self.rows
-        entry = {"seq": self.seq, "rows": self.rows, "offset": self.offset, "result": sinks.to_json(self.result)}
-        self.sink.write(entry)
+        self._enter("result", sinks.to_json(self.result))
+
+    def _enter(self, kind: str, content: Any) -> None:
+        self.seq += 1
+        self.sink.write({"seq": self.seq, "rows": self.rows, "offset": self.offset, kind: content})
 
     def _checkpoint(self, *, finished: bool, wait: bool = False) -> None:
         """The sink first, then the store: a crash between the two leaves answers behind the position, which are cut off.

@@ -25,6 +25,14 @@ STATE = "s.state"
 
 
 def job(source: str, target: str) -> dict:
+    if source != "-" and not source.endswith(".jsonl"):  # of symbols
+        return {
+            "algorithm": {"name": "toy.matches", "pattern": "GATTACA", "k": 3},
+            "source": {"url": source, "batch_rows": 170},
+            "query": {"every": 100},
+            "sink": {"url": target, "emit": True},
+            "state": {"path": STATE, "checkpoint": 300},
+        }
     return {
         "algorithm": {"name": "submodular", "objective": {"name": "coverage"}, "k": 5},
         "source": {"url": source, "batch_rows": 170, "on_error": "skip", "rejects": "rejects.jsonl"},
@@ -66,9 +74,9 @@ def child(tables: dict) -> int:
         os._exit(code)
 
 
-def clean() -> None:
+def clean(source: str) -> None:
     for path in Path().iterdir():
-        if path.name not in ("in.jsonl", "whole"):
+        if path.name not in ("in.jsonl", source.partition("#")[0]):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -83,7 +91,7 @@ def left(target: str) -> dict:
         found = {"rows": [row for part in parts for row in pyarrow.parquet.read_table(part).to_pylist()]}
     else:
         found = {"bytes": Path(target).read_bytes()}
-    return {**found, "rejects": Path("rejects.jsonl").read_bytes()}
+    return {**found, "rejects": Path("rejects.jsonl").read_bytes() if os.path.exists("rejects.jsonl") else None}
 
 
 def broken(mistake: str) -> None:
@@ -120,7 +128,7 @@ def main() -> None:
     rng = random.Random(int(seed))
     kills = 0
     while kills < int(kills_wanted):
-        clean()
+        clean(source)
         for _ in range(1000):
             pid = child(tables)
             time.sleep(rng.random() * 0.7 * duration)
