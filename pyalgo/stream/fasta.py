@@ -23,7 +23,6 @@ _NAMES_SHOWN = 5
 _BREAKS = b"\r\n"
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz*-"
 _WRONG = re.compile(rb"[^A-Za-z*\-\r\n]")
-_CHECKED = bytes(byte if byte in _LETTERS else 0 for byte in range(256))  # the letters; 0 for all that is none
 _HEADER = re.compile(rb"^>[^\n]*", re.MULTILINE)
 
 
@@ -90,8 +89,8 @@ class FastaSource(SymbolSource):
                     raise DataError(f"{self._path}, line {line}: the file {self._several([self._name, name])}")
                 return None
             end = self._up_to_header()
-            letters = self._data[self._at : end].translate(_CHECKED, _BREAKS)
-            if b"\0" in letters:
+            letters = _letters(self._data[self._at : end])
+            if not (letters.isalpha() or letters.translate(None, _LETTERS) == b""):  # the first is fast
                 wrong = _WRONG.search(self._data, self._at)
                 assert wrong is not None
                 end = wrong.start()
@@ -100,7 +99,7 @@ class FastaSource(SymbolSource):
                         f"{self._path}, line {self._line}: byte {wrong[0]!r} at column {self._column + 1} is no letter of "
                         "a sequence (A to Z, a to z, * and -)"
                     )
-                letters = self._data[self._at : end].translate(None, _BREAKS)
+                letters = _letters(self._data[self._at : end])
             self._advance(end)
             if letters:
                 return np.frombuffer(letters, np.uint8)
@@ -117,8 +116,12 @@ class FastaSource(SymbolSource):
 
     def _up_to_header(self) -> int:
         """Where what is there ceases to belong to the present record for sure."""
-        header = self._data.find(b"\n>", self._at)
-        return len(self._data) if header < 0 else header + 1
+        at = self._at
+        while (at := self._data.find(b">", at)) >= 0:  # a byte is found faster than two
+            if at > self._at and self._data[at - 1] == 10:
+                return at
+            at += 1
+        return len(self._data)
 
     def _header(self) -> bytes:
         """Take the line that begins here."""
@@ -183,6 +186,12 @@ class _Ahead:
 
     def close(self) -> None:
         self._raw.close()
+
+
+def _letters(data: bytes) -> bytes:
+    """Without the line ends; `replace` is much faster at that than `translate`."""
+    letters = data.replace(b"\n", b"")
+    return letters.replace(b"\r", b"") if b"\r" in letters else letters
 
 
 def _name(header: bytes) -> str:
