@@ -99,7 +99,7 @@ std::size_t mismatches(const Code* text, const Code* pattern, const Code* fixed,
 
 template <class Code>
 void count(const Code* text, const Pattern<Code>& pattern, const Target& target) noexcept {
-  constexpr std::size_t lanes = Lanes<Code>::size, vectors = 4;
+  constexpr std::size_t lanes = Lanes<Code>::size, vectors = 8;
   std::size_t i = 0;
   for (; i + vectors * lanes <= target.count; i += vectors * lanes)
     count_block<Code, vectors>(text, pattern, target, i, 0);
