@@ -70,11 +70,28 @@ struct Outcome {
   ApproxMethod used;
   std::vector<double> values;
   std::vector<std::uint8_t> exact;
+  std::size_t rounds = 0;  // of projection
   std::size_t n_exact() const { return static_cast<std::size_t>(std::count(exact.begin(), exact.end(), 1)); }
 };
 
 // With costs at which it always pays to sample on.
 constexpr ApproxCosts sample_all{1e12, 0, 1e-12, 1};
+
+// The samples are those that the checkpoints say, and share nothing.
+template <class Code>
+std::unique_ptr<Engine<Code>> make_sampler(std::vector<Pattern<Code>> samples, const std::vector<Checkpoint>& checks) {
+  CHECK(samples.size() == checks.size());
+  std::vector<std::uint32_t> all;
+  for (std::size_t k = 0; k < samples.size(); ++k) {
+    const std::vector<std::uint32_t>& offsets = samples[k].offsets;
+    CHECK(offsets.size() == samples[k].codes.size() && std::is_sorted(offsets.begin(), offsets.end()));
+    all.insert(all.end(), offsets.begin(), offsets.end());
+    CHECK(all.size() == checks[k].samples);
+  }
+  std::sort(all.begin(), all.end());
+  CHECK(std::adjacent_find(all.begin(), all.end()) == all.end());
+  return std::make_unique<Naive<Code>>(std::move(samples));
+}
 
 // Checks every promise about one call.
 template <class Code>
@@ -82,9 +99,14 @@ Outcome approximate(const Case<Code>& test, const ApproxOptions& options, const 
   ApproxEngines<Code> engines;
   engines.exact = &test.engine;
   engines.verify = verify<Code>;
-  engines.sampler = [](std::vector<Pattern<Code>> p) { return std::make_unique<Naive<Code>>(std::move(p)); };
-  engines.projected = [](std::vector<Pattern<std::uint8_t>> p) { return std::make_unique<Naive<std::uint8_t>>(std::move(p)); };
+  const double counted = static_cast<double>(test.pattern.offsets.size());
+  const std::vector<Checkpoint> checks = checkpoints(test.pattern.offsets.size(), test.d.size(), options.eps, options.delta);
+  engines.sampler = [&](std::vector<Pattern<Code>> p) { return make_sampler(std::move(p), checks); };
   Outcome out{ApproxMethod::automatic, std::vector<double>(test.d.size(), -1), std::vector<std::uint8_t>(test.d.size(), 7)};
+  engines.projected = [&out](std::vector<Pattern<std::uint8_t>> p) {
+    ++out.rounds;
+    return std::make_unique<Naive<std::uint8_t>>(std::move(p));
+  };
   out.used = approx_distances(test.text.data(), test.text.size(), test.pattern, options, engines, costs,
                               {out.values.data(), out.values.size()}, {out.exact.data(), out.exact.size()});
   for (std::size_t i = 0; i < test.d.size(); ++i) {
@@ -92,6 +114,12 @@ Outcome approximate(const Case<Code>& test, const ApproxOptions& options, const 
     CHECK((1 - options.eps) * d <= value && value <= (1 + options.eps) * d);
     CHECK(out.exact[i] <= 1 && (out.exact[i] == 0 || value == d));
     if (out.used == ApproxMethod::project) CHECK(value <= d);
+    const bool sampled = out.used == ApproxMethod::sample && out.exact[i] == 0;
+    const auto settled = [&](const Checkpoint& check) {  // value = x counted / samples for an x that may stop there
+      const double x = value * check.samples / counted;
+      return std::abs(x - std::round(x)) < 1e-6 && std::round(x) >= check.stop;
+    };
+    if (sampled) CHECK(std::any_of(checks.begin(), checks.end(), settled));
   }
   if (out.used == ApproxMethod::exact) CHECK(out.n_exact() == out.values.size());
   return out;
@@ -130,7 +158,7 @@ void test_bounds() {
   const Case<std::uint8_t> pair = one_pair(4096);
   const Case<std::uint16_t> many = decaying<std::uint16_t>(3000, 7000, 400, 50, true, 1);
   for (double eps : {.05, .1, .3}) {
-    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
       const Outcome a = approximate(pair, {eps, 1e-6, ApproxMethod::sample, seed});
       const Outcome b = approximate(many, {eps, 1e-6, ApproxMethod::sample, seed});
       CHECK(a.used == ApproxMethod::sample && b.used == ApproxMethod::sample);
@@ -147,10 +175,11 @@ void test_bounds() {
 void test_project() {
   const Case<std::uint16_t> spread = decaying<std::uint16_t>(300, 1500, 400, 150, false, 2);
   for (double eps : {.05, .1, .3}) {
-    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    for (std::uint64_t seed = 0; seed < 3; ++seed) {
       const ApproxOptions options{eps, 1e-6, ApproxMethod::project, seed};
       const Outcome a = approximate(spread, options);
       CHECK(a.used == ApproxMethod::project && a.n_exact() < a.values.size());
+      CHECK(a.rounds == (eps == .3 ? 24 : 18));  // 1201e6 to the bases 3.2, 3.2 and 2.4
       CHECK(approximate(spread, options).values == a.values);
     }
   }

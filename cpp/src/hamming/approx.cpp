@@ -30,23 +30,20 @@ double ln(double x) noexcept {
   return exponent * 0.69314718055994531 + 2 * t * series;
 }
 
-// Kullback-Leibler divergence of coins with heads p and q, 0 <= p <= 1, 0 < q < 1.
-double divergence(double p, double q) noexcept {
-  return (p > 0 ? p * ln(p / q) : 0.0) + (p < 1 ? (1 - p) * ln((1 - p) / (1 - q)) : 0.0);
-}
-
-// Whether x mismatches in a sample of s settle an alignment at the value v = x counted / s.
+// Whether x mismatches in a sample of s settle an alignment at the value v = x counted / s: with KL(p || q) for the divergence
+// of coins with heads p and q, whether s KL(x/s || x/s/(1+eps)) >= bound.
 //
 // d mismatches among M positions leave X of them in a sample of s without replacement. Hoeffding (1963, theorems 1 and 4):
 //   P(X >= x) <= exp(-s KL(x/s || d/M)) for x/s >= d/M,   P(X <= x) <= exp(-s KL(x/s || d/M)) for x/s <= d/M.
-// v is wrong if d < v/(1+eps) or d > v/(1-eps). Say x0 is the least x that settles and is wrong in the first way for the true d.
-// All such outcomes are in {X >= x0}, and as KL grows when d moves away, P(X >= x0) <= exp(-s KL(x0/s || x0/s/(1+eps))), which
-// is at most exp(-bound) by the test below. Likewise for the second way, which is impossible once v/(1-eps) >= M.
-// With p = x/s and q = a p, dKL/dp = r - 1 - ln r >= 0 for r = a (1-p) / (1-q): if x settles, so does every larger one.
+// v is wrong if d < v/(1+eps) or d > v/(1-eps). For the true d, let x0 be the least x that settles and is wrong in the first
+// way. All such outcomes are in {X >= x0}, and as KL grows when d/M moves away from x0/s,
+//   P(X >= x0) <= exp(-s KL(x0/s || x0/s/(1+eps))) <= exp(-bound).
+// Likewise for the second way: it is impossible if x/s/(1-eps) >= 1, and else, with p = x/s and q = 1 - p,
+//   (KL(p || p/(1-eps)) - KL(p || p/(1+eps))) / 2 = q artanh(eps/q) - artanh(eps) >= 0,  term by term in powers of eps.
+// KL(p || a p) has the derivative r - 1 - ln r >= 0 in p, r = a (1-p) / (1 - a p): if x settles, so does every larger one.
 bool settles(double x, double s, double eps, double bound) noexcept {
-  const double p = x / s, below = p / (1 + eps), above = p / (1 - eps);
-  if (x == 0 || s * divergence(p, below) < bound) return false;
-  return above >= 1 || s * divergence(p, above) >= bound;
+  const double p = x / s;
+  return s * (ln(1 + eps) + (p < 1 ? (1 - p) * ln((1 - p) / (1 + eps - p)) : 0.0)) >= bound;
 }
 
 // Calls visit(begin, count) for consecutive stretches of the alignments: twice the length if memory allows, as each reads
