@@ -25,6 +25,24 @@
 #define PYALGO_TARGET_AVX512
 #endif
 
+// A region of functions that are compiled for a level; include what they use before it.
+#if defined(PYALGO_X86) && defined(__clang__)
+#define PYALGO_BEGIN_AVX2 \
+  _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,bmi2,popcnt\"))), apply_to = function)")
+#define PYALGO_BEGIN_AVX512 \
+  _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2,popcnt\"))), apply_to = function)")
+#define PYALGO_END_TARGET _Pragma("clang attribute pop")
+#elif defined(PYALGO_X86) && defined(__GNUC__)
+#define PYALGO_BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma,bmi2,popcnt\")")
+#define PYALGO_BEGIN_AVX512 \
+  _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2,popcnt\")")
+#define PYALGO_END_TARGET _Pragma("GCC pop_options")
+#else
+#define PYALGO_BEGIN_AVX2
+#define PYALGO_BEGIN_AVX512
+#define PYALGO_END_TARGET
+#endif
+
 namespace pyalgo {
 
 enum class Isa { generic = 0, neon = 1, avx2 = 2, avx512 = 3 };
