@@ -1,9 +1,9 @@
 // The split engine against brute force: every tier and mixtures of them, tile borders, several patterns, any code.
 #include <map>
 
-#include "hamming/letter_index.hpp"
-#include "hamming/scatter.hpp"
-#include "hamming/split.hpp"
+#include "../src/hamming/letter_index.hpp"
+#include "../src/hamming/scatter.hpp"
+#include "../src/hamming/split.hpp"
 #include "hamming_oracle.hpp"
 
 using namespace pyalgo;
