@@ -30,7 +30,7 @@ Costs costs_of(double count, double density, std::size_t length, Isa isa) noexce
   const double products = length <= 2304 ? 0.1 : 0.1 * m / 2048;         // partitions multiplied and added
   Costs costs;
   costs.letter[transform] = 1.2 * ratio * alpha + products;
-  costs.letter[slices] = count / rate + 0.05;
+  costs.letter[slices] = count / rate + (wide ? 0.05 : vectors ? 0.1 : 0.2);  // and its planes
   costs.letter[scatter] = scatter_cost(count, density);
   costs.base[transform] = 1.2 * ratio * alpha * std::max(1.0, m / 12288);  // the inverse, one for each group of places
   costs.base[slices] = 0.5;
