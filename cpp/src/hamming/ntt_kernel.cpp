@@ -3,7 +3,7 @@
 #include <cstring>
 #include <utility>
 
-#if defined(PYALGO_X86)
+#if defined(PYALGO_BEGIN_AVX2)
 #include <immintrin.h>
 #endif
 
@@ -15,7 +15,7 @@ namespace generic {
 #include "ntt_kernel.inl"
 }  // namespace generic
 
-#if defined(PYALGO_X86)
+#if defined(PYALGO_BEGIN_AVX2)
 PYALGO_BEGIN_AVX2
 namespace avx2 {
 #include "ntt_vec256.inl"
@@ -33,7 +33,7 @@ PYALGO_END_TARGET
 #endif
 
 constexpr Kernel generic_kernel = generic::table();
-#if defined(PYALGO_X86)
+#if defined(PYALGO_BEGIN_AVX2)
 constexpr Kernel avx2_kernel = avx2::table();
 constexpr Kernel avx512_kernel = avx512::table();
 constexpr Dispatch<const Kernel*> kernels{&generic_kernel, nullptr, &avx2_kernel, &avx512_kernel};
