@@ -4,8 +4,8 @@
     pyalgo run examples/template_search.toml            # finds the frames, though one bit in twenty is wrong
 
 The 64 bits are the marker that CCSDS 131.0-B puts before turbo-coded frames of rate 1/2. The receiver joins in the middle of
-a frame. With at most 9 wrong bits a marker is found in 99.8 of 100 cases; that 64 other bits look like one by chance is to be
-expected once in a billion. The bits are the same on every machine.
+a frame. Of 700 markers one is missed because it has more than 9 wrong bits; that 64 other bits look like one by chance is to
+be expected once in 560 million places. The bits are the same on every machine.
 """
 
 from __future__ import annotations

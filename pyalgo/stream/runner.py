@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 import threading
@@ -9,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -25,6 +25,7 @@ from pyalgo.stream.job import (
     JobError,
     StateError,
     UsageError,
+    check_files,
     parse_job,
     read_job,
 )
@@ -128,15 +129,15 @@ def run(
     if max_rows is not None and max_rows < 1:
         raise UsageError(f"max_rows must be at least 1, got {max_rows}")
     parsed = parse_job(job if isinstance(job, Mapping) else read_job(job))
+    check_files(parsed)
     algorithm = _create(parsed)
-    loop: _Loop | None = None
     with ExitStack() as stack:
         sink = sinks.open_sink(parsed)
         stack.callback(sink.close)
         store = None
         if parsed.state is not None:
             store = Store(parsed.state, parsed, fresh=fresh)
-            stack.push(partial(_close, store, lambda: loop is not None and loop.opened))
+            stack.callback(store.close)
         log = store.log() if store is not None else None
         source = open_source(parsed, type(algorithm), log, allow_python=allow_python)
         stack.callback(source.close)
@@ -145,19 +146,28 @@ def run(
         return loop.run()
 
 
-def _close(store: Store, began: Callable[[], bool], kind: Any, error: BaseException | None, trace: Any) -> None:
-    store.close(refused=isinstance(error, JobError) and not began())
-
-
 def _create(job: Job) -> Algorithm:
+    """A new algorithm, which takes the job's parameters and, as far as it is empty, the query's options."""
     try:
         cls = registry.find(job.algorithm)
     except (UnknownAlgorithmError, PluginError) as error:
         raise UsageError(str(error)) from None
     try:
-        return cls(**job.params)
+        inspect.signature(cls).bind(**job.params)  # its words name the parameter, and nothing that is not the user's
+        algorithm = cls(**job.params)
     except (TypeError, ValueError, KeyError) as error:
-        raise JobError(f"algorithm {job.algorithm!r} refuses its parameters: {error}") from None
+        raise JobError(f"algorithm {job.algorithm!r} refuses its parameters: {_sentence(error)}") from None
+    _ask(algorithm, job)
+    return algorithm
+
+
+def _ask(algorithm: Algorithm, job: Job) -> Any:
+    """The answer to the job's query."""
+    try:
+        inspect.signature(algorithm.query).bind(**job.options)
+        return algorithm.query(**job.options)
+    except (TypeError, ValueError, KeyError) as error:
+        raise JobError(f"algorithm {job.algorithm!r} refuses its query: {_sentence(error)}") from None
 
 
 class _Loop:
@@ -201,6 +211,8 @@ class _Loop:
             try:
                 finished = self._feed(stop)
             except DataError:
+                if not self.opened and self.store is not None:
+                    self.store.forget_received()
                 self._checkpoint(finished=False, wait=True)
                 raise
             self._checkpoint(finished=finished, wait=True)
@@ -221,7 +233,7 @@ class _Loop:
         self.seconds_before = saved.seconds
         self.rejects.count = saved.rejected
         if saved.finished and not self.job.follow:
-            self.result = self.algorithm.query(**self.job.options)
+            self.result = _ask(self.algorithm, self.job)
             self.say(f"{self.job.state}: this job finished after {self.rows} rows; nothing to do (--fresh starts over)")
             return True
         try:
@@ -275,13 +287,12 @@ class _Loop:
 
     def _take(self, batch: Batch) -> None:
         """A batch into the algorithm, and whatever is due behind it; an empty one comes when there is nothing to read."""
-        before = self.rows
         if batch.rows:
             self._update(batch)
             self._open_sink()
         self.offset, self.fingerprint = self.source.offset, self.source.fingerprint()
         self._emit()
-        if self._query_due(self.rows - before):
+        if self._query_due():
             self._write()
             self.query_clock = time.monotonic()
         if _passed(self.job.checkpoint, self.rows - self.checkpoint_rows, self.checkpoint_clock):
@@ -322,12 +333,12 @@ class _Loop:
             head, tail = piece.cut(at)
             pieces += [(first + at, tail, None), (first, head, None)]
 
-    def _query_due(self, taken: int) -> bool:
+    def _query_due(self) -> bool:
         every = self.job.every
         if every is None or self.rows == self.last_line_rows:
             return False
         if every.rows is not None:
-            return taken > 0 and self.rows % every.rows == 0
+            return self.rows % every.rows == 0
         return _passed(every, 0, self.query_clock)
 
     def _open_sink(self, rejects: int = 0) -> None:
@@ -352,7 +363,7 @@ class _Loop:
         self.settled.clear()
 
     def _write(self) -> None:
-        self.result = self.algorithm.query(**self.job.options)
+        self.result = _ask(self.algorithm, self.job)
         self.last_line_rows = self.rows
         self._enter("result", sinks.to_json(self.result))
 
@@ -409,7 +420,7 @@ class _Loop:
         return Status(self.rows, self.source.progress(), self._state_bytes(), self.rejects.count, self.result)
 
     def _summary(self, *, resumed: bool, finished: bool) -> RunSummary:
-        result = self.algorithm.query(**self.job.options) if self.result is None else self.result
+        result = _ask(self.algorithm, self.job) if self.result is None else self.result
         return RunSummary(self.rows, self.seq, resumed, finished, self.rejects.count, result)
 
 
@@ -424,7 +435,7 @@ def _placed(error: Exception, source: Source, batch: Batch) -> tuple[str, str]:
     row = getattr(error, "row", None)
     if isinstance(row, int) and 0 <= row < batch.rows:
         return source.locate(row), _sentence(error)
-    rest = f" and the {batch.rows - 1} rows behind it" if batch.rows > 1 else ""
+    rest = f", the first of {batch.rows:,} rows" if batch.rows > 1 else ""
     return source.locate(0) + rest, _sentence(error)
 
 
