@@ -94,7 +94,7 @@ class Periodic final : public Engine<Code> {
   Periodic(const std::vector<Pattern<Code>>& patterns, std::size_t period) {
     for (const Pattern<Code>& pattern : patterns) {
       patterns_.emplace_back(pattern, period);
-      block_ = std::max({block_, pattern.length, patterns_.back().period});
+      block_ = std::max(block_, patterns_.back().period);
     }
   }
 
@@ -105,7 +105,7 @@ class Periodic final : public Engine<Code> {
       period = std::max(period, pattern.period);
       reach = std::max(reach, pattern.reach());
     }
-    buffers->products.resize(reach + block_);
+    buffers->products.resize(2 * reach + block_);
     buffers->once.resize(period);
     buffers->twice.resize(period);
     buffers->sums.resize(std::max(stretch, period));
@@ -121,7 +121,7 @@ class Periodic final : public Engine<Code> {
  private:
   // Unsigned, as sums on the way may wrap round; the last ones are counts.
   struct Buffers final : Engine<Code>::Workspace {
-    std::vector<std::uint32_t> products;
+    std::vector<std::uint32_t> products;     // a window that moves upwards, and back when it comes to the end
     std::vector<std::uint32_t> once, twice;  // the running sums, one for each remainder modulo the period
     std::vector<std::uint32_t> sums;         // of a stretch
 
@@ -176,13 +176,14 @@ void Periodic<Code>::count_pattern(const Differences<Code>& pattern, const Code*
   const std::size_t period = pattern.period, reach = pattern.reach(), head = pattern.length - 1;
   const std::size_t needed = target.count + head;
   const std::size_t block = block_ - block_ % period, step = std::max<std::size_t>(1, stretch / period) * period;
-  std::uint32_t* const products = buffers.products.data();
+  std::uint32_t* products = buffers.products.data();
   const std::uint32_t* const sums = buffers.sums.data();
-  std::fill_n(products, reach + block, 0);
+  std::fill_n(products, reach, 0);
   std::fill(buffers.once.begin(), buffers.once.end(), 0);
   std::fill(buffers.twice.begin(), buffers.twice.end(), 0);
   for (std::size_t start = 0; start < needed; start += block) {
     const std::size_t size = std::min(block, needed - start);
+    std::fill_n(products + reach, size, 0);
     add_products(pattern, text, start, size, products);
     for (std::size_t k = 0; k < size; k += step) {
       const std::size_t part = std::min(step, size - k), at = start + k;
@@ -192,8 +193,9 @@ void Periodic<Code>::count_pattern(const Differences<Code>& pattern, const Code*
         out = (target.accumulate ? out : target.base) - static_cast<std::int32_t>(sums[i]);
       }
     }
-    std::copy(products + size, products + size + reach, products);
-    std::fill_n(products + reach, size, 0);
+    products += size;
+    if (products + reach + block > buffers.products.data() + buffers.products.size())
+      products = std::copy_n(products, reach, buffers.products.data()) - reach;
   }
 }
 
