@@ -39,9 +39,9 @@ _HISTORY = 4096  # rows, at most
 _BEAT_SECONDS = lease.STALE_SECONDS / 6
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
-    """Everything that a run goes on from, as of one instant.
+    """Everything that a run goes on from, besides its algorithm, as of one instant.
 
     `seq` and `sink` are the number of the last answer and the position behind it; `last_line_rows` is the row it stands at.
     `rejected` and `rejects` are the number of rows left out and the position in the file of those; `seconds` is the running
@@ -59,6 +59,11 @@ class Checkpoint:
     finished: bool
     seconds: float
     stall: float
+
+    @classmethod
+    def beginning(cls, offset: Any, fingerprint: str) -> Checkpoint:
+        """Before the first row."""
+        return cls(offset, fingerprint, 0, 0, 0, None, 0, 0, False, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
