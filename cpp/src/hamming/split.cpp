@@ -38,6 +38,11 @@ Costs costs_of(double count, double density, std::size_t length, Isa isa) noexce
   return costs;
 }
 
+template <class Code>
+double density_of(const std::vector<double>& density, Code code) noexcept {
+  return code < density.size() ? density[code] : 0;
+}
+
 // Every letter by its cheapest tier, and that for the cheapest choice of tiers to have at all.
 template <class Code>
 std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters,
@@ -57,7 +62,7 @@ std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const
     return best;
   };
   const auto costs = [&](std::size_t l) {
-    return costs_of(counts[l], letters[l] < density.size() ? density[letters[l]] : 0, length, isa);
+    return costs_of(counts[l], density_of(density, letters[l]), length, isa);
   };
   for (std::size_t choice = 1; choice < choices; ++choice)
     for (std::size_t t = 0; t < tiers; ++t)
@@ -70,22 +75,6 @@ std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const
   std::vector<Tier> chosen(letters.size());
   for (std::size_t l = 0; l < letters.size(); ++l) chosen[l] = cheapest(costs(l), choice);
   return chosen;
-}
-
-// The patterns with only those letters whose number has `wanted`.
-template <class Code, class Wanted>
-std::vector<Pattern<Code>> restrict_to(const std::vector<Pattern<Code>>& patterns, const LetterIndex<Code>& index,
-                                       Wanted&& wanted) {
-  std::vector<Pattern<Code>> parts(patterns.size());
-  for (std::size_t p = 0; p < patterns.size(); ++p) {
-    parts[p].length = patterns[p].length;
-    for (std::size_t i = 0; i < patterns[p].codes.size(); ++i) {
-      if (!wanted(index.find(patterns[p].codes[i]))) continue;
-      parts[p].offsets.push_back(patterns[p].offsets[i]);
-      parts[p].codes.push_back(patterns[p].codes[i]);
-    }
-  }
-  return parts;
 }
 
 // At most 255 letters, counted by an engine for bytes: letter l is byte l there, everything else the byte after the last letter.
@@ -154,7 +143,8 @@ Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector
     }
   }
   scatter_ = std::make_unique<Scatter<Code>>(
-      restrict_to(patterns, index, [&](std::uint32_t letter) { return chosen[letter] == scatter; }), density);
+      restrict_to(patterns, index, [&](std::uint32_t letter) { return chosen[letter] == scatter; }),
+      [&](Code code) { return density_of(density, code); });
 }
 
 template <class Code>
