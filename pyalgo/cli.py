@@ -17,7 +17,7 @@ import pyalgo
 from pyalgo import registry, snapshot
 from pyalgo.errors import PluginError, SnapshotError, UnknownAlgorithmError
 from pyalgo.stream import runner
-from pyalgo.stream.job import JobError, StateError, UsageError, parse_job, read_job, toml_module
+from pyalgo.stream.job import JobError, StateError, UsageError, parse_job, read_job, to_toml, toml_module
 from pyalgo.stream.sink import read_answers, to_json
 from pyalgo.stream.store import SavedRun, is_state, read_state
 
@@ -288,9 +288,13 @@ def _feed(tables: dict[str, Any], options: argparse.Namespace) -> int:
 def _say_the_end(tables: dict[str, Any], summary: runner.RunSummary) -> None:
     sink, state = tables.get("sink", {}).get("url", "-"), tables.get("state", {}).get("path")
     where = f" in {sink}" if sink != "-" else ""
-    print(f"done: {summary.rows:,} rows, {summary.seq:,} answers{where}", file=sys.stderr)
+    print(f"done: {_count(summary.rows, 'row')}, {_count(summary.seq, 'answer')}{where}", file=sys.stderr)
     if state is not None and where:
         print(f"see them: pyalgo report {shlex.quote(state)} -o run.html", file=sys.stderr)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -318,8 +322,12 @@ def _inspect(options: argparse.Namespace) -> int:
             facts["rows"] = f"unknown: {error}"
     if options.json:
         print(json.dumps(facts))
-    else:
-        _table([(key, json.dumps(value) if isinstance(value, dict) else value) for key, value in facts.items()])
+        return 0
+    job = facts.pop("job", None)
+    shown = {key: value for key, value in facts.items() if value not in (None, "")}
+    _table([(key, json.dumps(value) if isinstance(value, dict) else value) for key, value in shown.items()])
+    if job is not None:
+        print(f"\nThe job:\n\n{to_toml(job)}", end="")
     return 0
 
 
@@ -360,7 +368,7 @@ def _merge(options: argparse.Namespace) -> int:
             json.dumps({"output": options.output, "algorithm": merged.name, "rows": merged.n_seen, "bytes": len(data)})
         )
     else:
-        print(f"{options.output}: {merged.name}, {merged.n_seen:,} rows, {len(data):,} bytes")
+        print(f"{options.output}: {merged.name}, {_count(merged.n_seen, 'row')}, {len(data):,} bytes")
     return 0
 
 
@@ -388,7 +396,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"output": options.output, "rows": run.checkpoint.rows, "answers": run.checkpoint.seq}))
     else:
-        print(f"{options.output}: {run.checkpoint.rows:,} rows, {run.checkpoint.seq:,} answers")
+        print(f"{options.output}: {_count(run.checkpoint.rows, 'row')}, {_count(run.checkpoint.seq, 'answer')}")
     return 0
 
 

@@ -94,6 +94,8 @@ def writing(url: str) -> Iterator[None]:
     """What the system refuses, as the failure of a job."""
     try:
         yield
+    except BrokenPipeError:  # nothing has failed: whoever read the answers has seen enough
+        raise
     except OSError as error:
         raise JobError(f"sink {url} cannot be written: {error.strerror or error}") from None
 

@@ -82,12 +82,16 @@ def left(target: str) -> dict:
         parts = sorted(Path(target).glob("part-*"))
         found = {"rows": [row for part in parts for row in pyarrow.parquet.read_table(part).to_pylist()]}
     else:
-        found = {"bytes": Path(target).read_bytes()}
-    return {**found, "rejects": Path("rejects.jsonl").read_bytes()}
+        found = {"bytes": content(target)}
+    return {**found, "rejects": content("rejects.jsonl")}
+
+
+def content(path: str) -> bytes | None:
+    return Path(path).read_bytes() if os.path.exists(path) else None
 
 
 def broken(mistake: str) -> None:
-    """Commit first and write behind it: the wrong order of the two."""
+    """Commit first and write behind it, as late as a slow disk would: the wrong order of the two."""
     if mistake == "order":
         waiting: list = []
         write, begin = sink.JsonlSink.write, store.Store.begin
@@ -98,6 +102,7 @@ def broken(mistake: str) -> None:
         def early_commit(self, checkpoint, frozen, before):
             begin(self, checkpoint, frozen, lambda: None)
             self.wait()
+            time.sleep(0.005)
             for held, entry in waiting:
                 write(held, entry)
             waiting.clear()
@@ -121,9 +126,10 @@ def main() -> None:
     kills = 0
     while kills < int(kills_wanted):
         clean()
-        for _ in range(1000):
+        for attempt in range(1000):  # far more than it takes
             pid = child(tables)
-            time.sleep(rng.random() * 0.7 * duration)
+            # Ever longer, as the machine may have become slower than it was when the time was taken.
+            time.sleep(rng.random() * (0.7 + 0.02 * attempt) * duration)
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
             if os.WIFSIGNALED(status):
