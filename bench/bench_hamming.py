@@ -59,10 +59,14 @@ class Verdict:
         self.texts, self.met, self.failed = [], True, []
 
     def at_least(self, label: str, value: float, target: float, *, gate: float | None = None, unit: str = "x") -> None:
-        self._add(label, value, unit, value >= target, value >= (GATE * target if gate is None else gate), f">= {target:.3g}")
+        self._add(
+            label, value, unit, value >= target, value >= (GATE * target if gate is None else gate), f">= {target:.3g}"
+        )
 
     def at_most(self, label: str, value: float, target: float, *, gate: float | None = None, unit: str = "x") -> None:
-        self._add(label, value, unit, value <= target, value <= (target / GATE if gate is None else gate), f"<= {target:.3g}")
+        self._add(
+            label, value, unit, value <= target, value <= (target / GATE if gate is None else gate), f"<= {target:.3g}"
+        )
 
     def _add(self, label, value, unit, met, passes, bound) -> None:
         self.texts.append(f"{label} {value:.3g}{unit}" + ("" if met else f" (target {bound})"))
@@ -73,7 +77,7 @@ class Verdict:
 
     def close(self, figure, number: str) -> None:
         figure(number, f"{ISA}: " + ", ".join(self.texts), met=self.met)
-        assert not self.failed
+        assert not self.failed, "; ".join(self.failed)
 
 
 @pytest.mark.claim("hamming.5")
@@ -105,7 +109,9 @@ def test_faster_than_the_expert(figure):
     works = [distances(*few, method="ntt"), distances(*many, method="ntt")]
     works += [peers.overlap_save(*few, 4096, 4), peers.overlap_save(*many, 4096, 4)]
     seconds = np.median(laps(works), axis=0)
-    verdict.at_least("a letter's transform", (seconds[3] - seconds[2]) / (seconds[1] - seconds[0]), 2 if ISA != "generic" else 1)
+    verdict.at_least(
+        "a letter's transform", (seconds[3] - seconds[2]) / (seconds[1] - seconds[0]), 2 if ISA != "generic" else 1
+    )
     verdict.close(figure, "hamming.6")
 
 

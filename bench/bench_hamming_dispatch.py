@@ -50,7 +50,7 @@ def regret(problem: Problem, seed: int) -> tuple[float, str, str]:
     """The time of auto over that of the best method; which auto takes, and which is the best."""
     text, pattern = problem.instance(seed)
     out = np.empty(problem.n - problem.m + 1, np.int32)
-    ranking = explain(text, pattern, k=problem.k)
+    ranking = explain(text, pattern)
     likely = [entry.method for entry in ranking if entry.ns <= HOPELESS * ranking[0].ns]
     names = ["auto", *likely]
 
