@@ -435,7 +435,12 @@ def test_sparse_results_of_a_periodic_text():
     rng = np.random.default_rng(10)
     pattern = periodic(700, 7, 9, 4, rng)
     text = np.concatenate(
-        [rng.integers(0, 4, 9000).astype(np.uint8), periodic(9000, 7, 60, 4, rng), np.resize(pattern[:7], 9000), pattern]
+        [
+            rng.integers(0, 4, 9000).astype(np.uint8),
+            periodic(9000, 7, 60, 4, rng),
+            np.resize(pattern[:7], 9000),
+            pattern,
+        ]
     )
     expected = naive(text, pattern)
     assert 0 < np.count_nonzero(expected <= 30) < len(expected)
