@@ -124,6 +124,26 @@ void bind_plan(py::module_& m) {
              return hits_of(hits);
            },
            py::arg("pattern"), py::arg("text"), py::arg("top"))
+      .def("approximate",
+           [](const Plan& plan, const py::object& symbols, double eps, double delta, const std::string& method, std::uint64_t seed) {
+             const Text text = text_of(symbols);
+             const std::size_t m = plan.length(0), count = text.size < m ? 0 : text.size - m + 1;
+             py::array_t<double> values(static_cast<py::ssize_t>(count));
+             py::array_t<bool> exact(static_cast<py::ssize_t>(count));
+             const Span<double> to(values.mutable_data(), count);
+             const Span<std::uint8_t> mask(reinterpret_cast<std::uint8_t*>(exact.mutable_data()), count);
+             const ApproxMethod asked = method == "sample"    ? ApproxMethod::sample
+                                        : method == "project" ? ApproxMethod::project
+                                                              : ApproxMethod::automatic;
+             ApproxMethod used = ApproxMethod::exact;
+             {
+               const MaybeUnlocked unlocked(comparisons(plan, text));
+               used = plan.approximate(0, text, {eps, delta, asked, seed}, to, mask);
+             }
+             const char* name = used == ApproxMethod::sample ? "sample" : used == ApproxMethod::project ? "project" : "exact";
+             return py::make_tuple(values, exact, name);
+           },
+           py::arg("text"), py::arg("eps"), py::arg("delta"), py::arg("method"), py::arg("seed"))
       .def("explain",
            [](const Plan& plan, const py::object& text, std::size_t n) {
              py::list ranking;
@@ -156,17 +176,31 @@ class StreamHolder {
     }
     return chunk_of(std::move(chunk), with_positions_);
   }
-  py::tuple flush() { return chunk_of(stream_.flush(), with_positions_); }
-  py::tuple merge(const StreamHolder& other) { return chunk_of(stream_.merge(other.stream_), with_positions_); }
+  py::tuple flush() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return chunk_of(stream_.flush(), with_positions_);
+  }
+  py::tuple merge(const StreamHolder& other) {
+    const std::scoped_lock lock(mutex_, other.mutex_);
+    return chunk_of(stream_.merge(other.stream_), with_positions_);
+  }
   py::tuple stats() const {
-    const Stream::Stats stats = stream_.stats();
+    Stream::Stats stats;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stats = stream_.stats();
+    }
     const py::object distance = stats.has_best ? py::object(py::int_(stats.best_distance)) : py::none();
     const py::object position = stats.has_best ? py::object(py::int_(stats.best_position)) : py::none();
     return py::make_tuple(stats.n_seen, stats.n_emitted, distance, position, stats.n_within_k);
   }
-  std::size_t nbytes() const { return stream_.nbytes(); }
+  std::size_t nbytes() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return stream_.nbytes();
+  }
   py::bytes save() const {
     SnapshotWriter out;
+    const std::lock_guard<std::mutex> lock(mutex_);
     stream_.save(out);
     return py::bytes(std::move(out).finish());
   }
@@ -180,7 +214,7 @@ class StreamHolder {
   std::size_t length_;
   bool with_positions_;
   Stream stream_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 void bind_stream(py::module_& m) {
@@ -213,6 +247,9 @@ void bind_stream(py::module_& m) {
 }  // namespace
 
 void bind_hamming(py::module_& m) {
+  m.def("detected_isa", [] { return name(detected_isa()); });
+  m.def("active_isa", [] { return name(active_isa()); });
+  m.def("set_cost_factors", &set_cost_factors, py::arg("factors"), "How far each method is from its shipped cost, by method.");
   bind_plan(m);
   bind_stream(m);
 }

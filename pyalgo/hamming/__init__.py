@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pyalgo.hamming.approximate import ApproxDistances, approx_hamming_distances
 from pyalgo.hamming.distances import best_match, explain, find_k_mismatch, hamming_distances
+from pyalgo.hamming.machine import calibrate, cpu_features, use_calibration
 from pyalgo.hamming.plan import Explanation, HammingPlan, KMismatches, Prediction
 from pyalgo.hamming.stream import HammingChunk, HammingStream, HammingStreamStats
 
 __all__ = [
+    "ApproxDistances",
     "Explanation",
     "HammingChunk",
     "HammingPlan",
@@ -14,8 +17,13 @@ __all__ = [
     "HammingStreamStats",
     "KMismatches",
     "Prediction",
+    "approx_hamming_distances",
     "best_match",
+    "calibrate",
+    "cpu_features",
     "explain",
     "find_k_mismatch",
     "hamming_distances",
 ]
+
+use_calibration()

@@ -106,7 +106,9 @@ def find_k_mismatch(
     return plan.find(text, max_results=max_results, threads=threads)[0]
 
 
-def best_match(text: Any, pattern: Any, top: int = 1, *, wildcard: Any = None, text_wildcard: Any = None) -> KMismatches:
+def best_match(
+    text: Any, pattern: Any, top: int = 1, *, wildcard: Any = None, text_wildcard: Any = None
+) -> KMismatches:
     """The `top` alignments of least distance: the best first, and the earlier first among equals.
 
     Examples

@@ -177,7 +177,9 @@ class HammingStream(Algorithm):
         if isinstance(symbols, str) != (self._dtype is None):
             given = "a str" if isinstance(symbols, str) else f"of dtype {symbols.dtype}"
             cure = "dtype='str'" if isinstance(symbols, str) else f"dtype={str(getattr(symbols, 'dtype', ''))!r}"
-            raise TypeError(f"symbol is {given}, and this stream is of {self.dtype}: make it with {cure}, or convert the symbols")
+            raise TypeError(
+                f"symbol is {given}, and this stream is of {self.dtype}: make it with {cure}, or convert the symbols"
+            )
         if isinstance(symbols, str) or self._dtype is None or symbols.dtype == self._dtype:
             return symbols
         return _fitting("symbol", symbols, self._dtype)
@@ -204,7 +206,9 @@ class HammingStream(Algorithm):
         mine, theirs = self.params, other.params
         for name in mine:
             if name != "keep_head" and mine[name] != theirs[name]:
-                raise ValueError(f"other has {name}={theirs[name]!r}, not {mine[name]!r}: merge streams of equal parameters")
+                raise ValueError(
+                    f"other has {name}={theirs[name]!r}, not {mine[name]!r}: merge streams of equal parameters"
+                )
         if not other.keep_head:
             raise ValueError("other does not have the symbols it began with: make it with keep_head=True")
         return HammingChunk(*self._core.merge(other.clone()._core if other is self else other._core))

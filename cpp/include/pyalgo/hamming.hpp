@@ -5,6 +5,7 @@
 // method is one of them (Method::sumset). Every method gives the same, exact counts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,10 +64,24 @@ struct Output {
   Type type = Type::int32;
 };
 
+// How much slower or faster each method is here than the shipped cost model says: by Method, and for `automatic` that of the
+// bounded search. They decide which method is chosen, never a result.
+constexpr std::size_t kCostFactors = 8;
+void set_cost_factors(const std::array<double, kCostFactors>& factors);
+
 // What a method is predicted to cost on one core.
 struct Prediction {
   Method method;
   double ns;  // a text position
+};
+
+enum class ApproxMethod { automatic, exact, sample, project };
+
+struct ApproxOptions {
+  double eps = 0.1;     // in (0, 1)
+  double delta = 1e-6;  // in (0, 1): the probability that any alignment at all is outside its bounds
+  ApproxMethod method = ApproxMethod::automatic;
+  std::uint64_t seed = 0;
 };
 
 class Prepared;
@@ -92,6 +107,11 @@ class Plan {
 
   // The `top` alignments of least distance, the earlier first among equals.
   std::vector<Hit> best(std::size_t pattern, const Text& text, std::size_t top) const;
+
+  // Values within a factor of 1 +- eps of the distances, all of them with probability 1 - delta, and which are the distances
+  // themselves; n - m + 1 of both. Returns what was used.
+  ApproxMethod approximate(std::size_t pattern, const Text& text, const ApproxOptions& options, Span<double> values,
+                           Span<std::uint8_t> exact) const;
 
   // What every method that can serve would cost, the cheapest first; `text` may be a sample of `n` symbols.
   std::vector<Prediction> explain(const Text& text, std::size_t n) const;

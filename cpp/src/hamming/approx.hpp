@@ -14,18 +14,10 @@
 
 #include "compare.hpp"
 #include "engine.hpp"
+#include "pyalgo/hamming.hpp"
 #include "pyalgo/span.hpp"
 
 namespace pyalgo::hamming {
-
-enum class ApproxMethod { automatic, exact, sample, project };
-
-struct ApproxOptions {
-  double eps = 0.1;     // in (0, 1)
-  double delta = 1e-6;  // in (0, 1): the probability that any alignment at all is outside its bounds
-  ApproxMethod method = ApproxMethod::automatic;
-  std::uint64_t seed = 0;
-};
 
 // Nanoseconds. They decide which alignments are sampled and how far, hence the values: the same seed gives the same bytes
 // everywhere only if these come from a fixed table, not from a measurement or from the machine's ISA level.

@@ -1,7 +1,7 @@
 // The kernels of engine E2 at one level. Included by bitslice.cpp, after planes.inl.
 
-// The position of byte `lane_of_16`, ... in a row: un-slicing leaves the counts of word_bits positions in 8 rows of lane_bytes
-// bytes, 16 consecutive positions (8 where a Word is that small) after one another.
+// Un-slicing leaves the counts of word_bits positions in 8 rows of lane_bytes bytes: the first `run` positions in the first row,
+// the next in the second, ..., and so on from the rows' next `run` bytes.
 constexpr std::size_t run = lane_bytes < 16 ? lane_bytes : 16;
 
 #if defined(PYALGO_X86) && defined(PYALGO_VECTORS)
@@ -71,60 +71,75 @@ inline void emit(const unsigned char* low, const unsigned char* high, std::int32
       }
 }
 
-// Counts the n symbols at `at` (a multiple of 16, at most 65520) at the word_bits positions of `base`.
-inline void count_word(const unsigned char* base, const std::uint32_t* at, std::size_t n, bool accumulate, std::int32_t start,
-                       std::int32_t* out) noexcept {
-  Nibble sum;
-  Word upper[12] = {};  // bits 4, ..., 15 of the counter
-  const unsigned depth = bit_width(n) < 5 ? 1 : bit_width(n) - 4;
-  std::size_t j = 0;
-  for (; j + 32 <= n; j += 32) {
-    const Word first = add16(sum, base, at + j);
-    Word carry = full_add<lane_bytes>(upper[0], first, add16(sum, base, at + j + 16));
-    for (unsigned b = 1; b < depth; ++b) carry = half_add(upper[b], carry);
+// A counter of 4 + depth bits at every position of a block: Word by Word, the lowest bit first.
+template <std::size_t depth>
+struct Counter {
+  Nibble low;
+  Word upper[depth] = {};
+};
+
+// Adds the n symbols (a multiple of 16) at `at` to the counters of `words` Words; the first of all symbols clears them. The
+// depth is fixed at compile time, so that a counter needs no loop of its own and stays in registers but for its upper bits.
+template <std::size_t depth>
+void add_symbols(const unsigned char* planes, const std::uint32_t* at, std::size_t n, bool clear, std::size_t words,
+                 unsigned char* counters) noexcept {
+  for (std::size_t w = 0; w < words; ++w, planes += lane_bytes, counters += sizeof(Counter<depth>)) {
+    Counter<depth> counter;
+    if (!clear) std::memcpy(&counter, counters, sizeof counter);
+    Nibble sum = counter.low;
+    std::size_t j = 0;
+    for (; j + 32 <= n; j += 32) {
+      const Word first = add16(sum, planes, at + j);
+      Word carry = full_add<lane_bytes>(counter.upper[0], first, add16(sum, planes, at + j + 16));
+      for (std::size_t b = 1; b < depth; ++b) carry = half_add(counter.upper[b], carry);
+    }
+    if (j < n) {
+      Word carry = add16(sum, planes, at + j);
+      for (std::size_t b = 0; b < depth; ++b) carry = half_add(counter.upper[b], carry);
+    }
+    counter.low = sum;
+    std::memcpy(counters, &counter, sizeof counter);
   }
-  if (j < n) {
-    Word carry = add16(sum, base, at + j);
-    for (unsigned b = 0; b < depth; ++b) carry = half_add(upper[b], carry);
-  }
+}
+
+template <std::size_t depth>
+inline void emit_word(const unsigned char* counters, bool accumulate, std::int32_t base, std::int32_t* out) noexcept {
+  constexpr bool wide = depth > 4;
+  Counter<depth> counter;
+  std::memcpy(&counter, counters, sizeof counter);
   alignas(64) unsigned char low[word_bits], high[word_bits];
   Word row[8];
-  for (int b = 0; b < 4; ++b) {
-    row[b] = sum.bit[b];
-    row[b + 4] = upper[b];
-  }
+  for (std::size_t b = 0; b < 8; ++b) row[b] = b < 4 ? counter.low.bit[b] : counter.upper[b - 4];
   unslice(row, low);
-  if (depth <= 4) return accumulate ? emit<false, true>(low, high, start, out) : emit<false, false>(low, high, start, out);
-  for (int b = 0; b < 8; ++b) row[b] = upper[b + 4];
-  unslice(row, high);
-  accumulate ? emit<true, true>(low, high, start, out) : emit<true, false>(low, high, start, out);
-}
-
-// The alignments [from, from + count) of the target, whose first stands at bit 0 of the planes.
-void count_planes(const unsigned char* planes, const std::uint32_t* at, std::size_t n, const Target& target, std::size_t from,
-                  std::size_t count) noexcept {
-  constexpr std::size_t most = 65520;  // 16 counter bits
-  for (std::size_t x = 0; x < count; x += word_bits) {
-    std::int32_t* out = target.out + from + x;
-    std::int32_t part[word_bits];
-    const bool whole = count - x >= word_bits;
-    bool accumulate = whole && target.accumulate;
-    std::size_t done = 0;
-    do {
-      const std::size_t step = n - done < most ? n - done : most;
-      count_word(planes + x / 8, at + done, step, accumulate, whole ? target.base : 0, whole ? out : part);
-      done += step;
-      accumulate = true;
-    } while (done < n);
-    if (whole) continue;
-    for (std::size_t i = 0; i < count - x; ++i) out[i] = (target.accumulate ? out[i] : target.base) + part[i];
+  if constexpr (wide) {
+    for (std::size_t b = 0; b < 8; ++b) row[b] = b + 4 < depth ? counter.upper[b + 4] : Word{};
+    unslice(row, high);
   }
+  accumulate ? emit<wide, true>(low, high, base, out) : emit<wide, false>(low, high, base, out);
 }
 
-// The planes of one letter for positions [64 from, 64 to) of the block; slot[s] is the copy moved by s, or null.
-void build_letter(const std::uint8_t* text, std::size_t size, std::uint8_t letter, std::size_t from, std::size_t to,
-                  std::uint64_t* const* slot) noexcept {
-  build_plane(text, size, letter, from == 0 ? 0 : from + 1, to + 1, slot[0]);
-  for (unsigned s = 1; s < 8; ++s)
-    if (slot[s] != nullptr) shift_plane(slot[0], s, from, to, slot[s]);
+// Takes the counts of `count` positions off out, or off base.
+template <std::size_t depth>
+void emit_counts(const unsigned char* counters, bool accumulate, std::int32_t base, std::size_t count,
+                 std::int32_t* out) noexcept {
+  std::size_t x = 0;
+  for (; x + word_bits <= count; x += word_bits, counters += sizeof(Counter<depth>))
+    emit_word<depth>(counters, accumulate, base, out + x);
+  if (x == count) return;
+  std::int32_t part[word_bits];
+  emit_word<depth>(counters, false, 0, part);
+  for (std::size_t i = 0; x + i < count; ++i) out[x + i] = (accumulate ? out[x + i] : base) + part[i];
 }
+
+// The planes of one letter for the first 64 `words` positions of text. slot[s] is the copy moved by s or null; slot[0] is never
+// null and holds a word more.
+void build_letter(const std::uint8_t* text, std::size_t size, std::uint8_t letter, std::size_t words,
+                  std::uint64_t* const* slot) noexcept {
+  build_plane(text, size, letter, words + 1, slot[0]);
+  for (unsigned s = 1; s < 8; ++s)
+    if (slot[s] != nullptr) shift_plane(slot[0], s, words, slot[s]);
+}
+
+const Kernels kernels{build_letter,
+                      {add_symbols<4>, add_symbols<6>, add_symbols<8>, add_symbols<12>},
+                      {emit_counts<4>, emit_counts<6>, emit_counts<8>, emit_counts<12>}};

@@ -92,17 +92,16 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
   for (std::size_t code = 0; code < places.size(); ++code) {
     if (places[code] == 0) continue;
     load.letters += 1;
-    const TierCosts tier = tier_costs(places[code], density[code], load.length);
-    load.split += std::min({tier.transform, tier.bitslice, tier.scatter});
+    load.split += 1 + places[code] * density[code];  // TODO
   }
   return load;
 }
 
 template <class Code>
-std::vector<Prediction> Coded<Code>::predictions(std::size_t alignments, Span<const Code> sample) const {
+std::vector<Prediction> Coded<Code>::predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs) const {
   const Load work = load(alignments, sample);
   std::vector<Prediction> ranking;
-  for (const Method method : kMethods) ranking.push_back({method, predicted_ns(method, work)});
+  for (const Method method : kMethods) ranking.push_back({method, predicted_ns(method, work, costs)});
   std::stable_sort(ranking.begin(), ranking.end(), [](const auto& a, const auto& b) { return a.ns < b.ns; });
   return ranking;
 }
@@ -114,7 +113,7 @@ Method Coded<Code>::choose(Method asked, std::size_t alignments, Span<const Code
   for (const Pattern<Code>& pattern : patterns_)
     comparisons += static_cast<double>(pattern.offsets.size()) * static_cast<double>(alignments);
   if (comparisons <= kNotWorthChoosing) return Method::compare;
-  return predictions(alignments, sample).front().method;
+  return predictions(alignments, sample, active_costs()).front().method;
 }
 
 template <class Code>
@@ -139,7 +138,8 @@ typename Coded<Code>::Workspace Coded<Code>::workspace(Method method, Span<const
     one.letters = 1;
     for (const std::int32_t counted : counted_) one.counted += counted;
     one.n = 1e6;
-    const Method cheapest = predicted_ns(Method::bitslice, one) < predicted_ns(Method::ntt, one) ? Method::bitslice : Method::ntt;
+    const Costs costs = active_costs();
+    const Method cheapest = predicted_ns(Method::bitslice, one, costs) < predicted_ns(Method::ntt, one, costs) ? Method::bitslice : Method::ntt;
     wildcard_engine_ = make_engine<Code>(cheapest, facing_wildcards_, {});
   }
   made.wildcard_engine = wildcard_engine_;

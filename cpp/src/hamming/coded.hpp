@@ -36,7 +36,7 @@ class Coded {
 
   // The method asked for, or that of least predicted cost for `alignments` of a text of which `sample` is a part.
   Method choose(Method asked, std::size_t alignments, Span<const Code> sample) const;
-  std::vector<Prediction> predictions(std::size_t alignments, Span<const Code> sample) const;
+  std::vector<Prediction> predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs) const;
   Load load(std::size_t alignments, Span<const Code> sample) const;
 
   Workspace workspace(Method method, Span<const Code> sample) const;

@@ -1,6 +1,9 @@
 #include <limits>
 
+#include "approx.hpp"
 #include "coded.hpp"
+#include "compare.hpp"
+#include "ntt.hpp"
 #include "pyalgo/parallel.hpp"
 
 namespace pyalgo::hamming {
@@ -12,6 +15,8 @@ class Prepared {
   virtual void distances(const Text& text, Span<const Output> outputs, std::optional<std::int64_t> k, unsigned threads) const = 0;
   virtual std::vector<Hit> find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const = 0;
   virtual std::vector<Hit> best(std::size_t p, const Text& text, std::size_t top) const = 0;
+  virtual ApproxMethod approximate(std::size_t p, const Text& text, const ApproxOptions& options, Span<double> values,
+                                   Span<std::uint8_t> exact) const = 0;
   virtual std::vector<Prediction> explain(const Text& text, std::size_t n) const = 0;
 };
 
@@ -61,8 +66,10 @@ class PreparedFor final : public Prepared {
   void distances(const Text& text, Span<const Output> outputs, std::optional<std::int64_t> k, unsigned threads) const override;
   std::vector<Hit> find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const override;
   std::vector<Hit> best(std::size_t p, const Text& text, std::size_t top) const override;
+  ApproxMethod approximate(std::size_t p, const Text& text, const ApproxOptions& options, Span<double> values,
+                           Span<std::uint8_t> exact) const override;
   std::vector<Prediction> explain(const Text& text, std::size_t n) const override {
-    return coded_.predictions(alignments(n, shortest()), sample(text));
+    return coded_.predictions(alignments(n, shortest()), sample(text), active_costs());
   }
 
  private:
@@ -212,6 +219,34 @@ std::vector<Hit> PreparedFor<Code>::best(std::size_t p, const Text& text, std::s
   return heap;
 }
 
+template <class Code>
+ApproxMethod PreparedFor<Code>::approximate(std::size_t p, const Text& text, const ApproxOptions& options, Span<double> values,
+                                            Span<std::uint8_t> exact) const {
+  const Pattern<Code>& pattern = coded_.pattern(p);
+  const std::size_t total = alignments(text.size, pattern.length);
+  const std::vector<Code> some = sample(text);
+  const Method method = coded_.choose(Method::automatic, total, some);
+  const auto counter = coded_.engine(method, some);
+  ApproxEngines<Code> engines;
+  engines.exact = counter.get();
+  engines.verify = compare_one<Code>();
+  engines.sampler = [](auto patterns) { return make_compare<Code>(std::move(patterns)); };
+  engines.projected = [](auto patterns) { return make_ntt(std::move(patterns)); };
+  // A fixed price, so that the values, which depend on it, are the same on every machine.
+  const ApproxCosts costs{coded_.predictions(total, some, reference_costs()).front().ns};
+  ApproxMethod used = ApproxMethod::exact;
+  for_pieces(text, 0, total, pattern.length, true, [&](const Code* codes, std::size_t size, std::size_t begin, std::size_t end) {
+    ApproxOptions share = options;
+    share.delta *= static_cast<double>(end - begin) / static_cast<double>(total);
+    const ApproxMethod here = approx_distances(codes, size, pattern, share, engines, costs,
+                                               {values.data() + begin, end - begin}, {exact.data() + begin, end - begin});
+    if (here != ApproxMethod::exact) used = here;
+  });
+  if (const std::int32_t dead = coded_.dead(p); dead > 0)
+    for (double& value : values) value += dead;  // 1 +- eps of the rest is within 1 +- eps of the whole
+  return used;
+}
+
 bool same(SymbolType a, SymbolType b) noexcept { return a.width == b.width && a.is_signed == b.is_signed; }
 
 }  // namespace
@@ -254,6 +289,11 @@ std::vector<Hit> Plan::find(std::size_t pattern, const Text& text, std::int64_t 
 
 std::vector<Hit> Plan::best(std::size_t pattern, const Text& text, std::size_t top) const {
   return prepared(text.type).best(pattern, text, top);
+}
+
+ApproxMethod Plan::approximate(std::size_t pattern, const Text& text, const ApproxOptions& options, Span<double> values,
+                               Span<std::uint8_t> exact) const {
+  return prepared(text.type).approximate(pattern, text, options, values, exact);
 }
 
 std::vector<Prediction> Plan::explain(const Text& text, std::size_t n) const { return prepared(text.type).explain(text, n); }

@@ -95,25 +95,23 @@ inline std::uint64_t equal64(const std::uint32_t* text, std::uint32_t c) noexcep
 #endif
 }
 
-// Words [from, to) of 64 positions of the plane "text == c". Nothing at or after text + size is read; positions there are
-// set as if the text went on with zeros.
+// The plane "text == c" in `words` words of 64 positions. Nothing at or after text + size is read; positions there are set as
+// if the text went on with zeros.
 template <class Code>
-inline void build_plane(const Code* text, std::size_t size, Code c, std::size_t from, std::size_t to,
-                        std::uint64_t* plane) noexcept {
-  const std::size_t whole = size / 64 < to ? size / 64 : to;
-  std::size_t w = from;
-  for (; w < whole; ++w) plane[w] = equal64<lane_bytes>(text + 64 * w, c);
-  for (; w < to; ++w) {
+inline void build_plane(const Code* text, std::size_t size, Code c, std::size_t words, std::uint64_t* plane) noexcept {
+  const std::size_t whole = size / 64 < words ? size / 64 : words;
+  for (std::size_t w = 0; w < whole; ++w) plane[w] = equal64<lane_bytes>(text + 64 * w, c);
+  for (std::size_t w = whole; w < words; ++w) {
     Code rest[64] = {};
     if (64 * w < size) std::memcpy(rest, text + 64 * w, (size - 64 * w) * sizeof(Code));
     plane[w] = equal64<lane_bytes>(rest, c);
   }
 }
 
-// Words [from, to) of the plane moved down by `shift` in 1..7: bit x is bit x + shift. Reads plane[to] too.
-inline void shift_plane(const std::uint64_t* plane, unsigned shift, std::size_t from, std::size_t to,
-                        std::uint64_t* shifted) noexcept {
-  for (std::size_t w = from; w < to; ++w) shifted[w] = plane[w] >> shift | plane[w + 1] << (64 - shift);
+// The plane moved down by `shift` in 1..7: bit x is bit x + shift. Reads plane[words] too.
+inline void shift_plane(const std::uint64_t* __restrict plane, unsigned shift, std::size_t words,
+                        std::uint64_t* __restrict shifted) noexcept {
+  for (std::size_t w = 0; w < words; ++w) shifted[w] = plane[w] >> shift | plane[w + 1] << (64 - shift);
 }
 
 // sum + a + b in every position: the carry is returned.

@@ -24,7 +24,6 @@ class Stream::State {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 15;  // symbols taken in at a time
-constexpr double kOneAtATime = 1.0 / 16;              // ns a byte of a single alignment, against those of the cost model
 
 // Consecutive codes, taken away in front and appended behind in amortised constant time.
 template <class Code>
@@ -178,8 +177,9 @@ Method StateOf<Code>::choose(std::size_t count) {
   while (count >> (power + 1)) ++power;
   if (!chosen_[power]) {
     const Span<const Code> sample(window_.data(), std::min<std::size_t>(window_.size(), std::size_t{1} << 14));
-    const Prediction best = coded_.predictions(count, sample).front();
-    const bool singly = kOneAtATime * static_cast<double>(m_ * sizeof(Code)) + 10 < best.ns;
+    const Costs costs = active_costs();
+    const Prediction best = coded_.predictions(count, sample, costs).front();
+    const bool singly = 5 + costs.single_byte * static_cast<double>(m_ * sizeof(Code)) < best.ns;
     chosen_[power] = singly ? kSingly : best.method;
   }
   return *chosen_[power];

@@ -1,0 +1,60 @@
+// The vector kernels of the number-theoretic engine, one set a level of instruction sets. Internal to ntt*.cpp.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "ntt_field.hpp"
+#include "pyalgo/simd.hpp"
+
+namespace pyalgo::hamming::ntt {
+
+// Two letters whose spectra are stored interleaved, so that one multiply-add takes both.
+struct LetterPair {
+  const std::uint8_t* text[2] = {nullptr, nullptr};  // null: the spectrum is zero
+  std::uint8_t letter[2] = {0, 0};
+};
+
+// y[b] = sum over pieces s and pairs p of x[b + s][p] h[s][p] / 2^16, reduced: one product of spectra for each of several blocks.
+struct Product {
+  const std::int16_t* x = nullptr;     // spectra of segments, tile by tile
+  std::size_t x_tile = 0;              // from tile to tile, in elements
+  const std::uint32_t* slots = nullptr;  // offset of segment b + s inside a tile
+  const std::int16_t* h = nullptr;     // spectra of the pieces, tile by tile
+  std::size_t h_tile = 0;
+  std::size_t h_piece = 0;             // from piece to piece inside a tile
+  std::size_t pieces = 0;
+  std::size_t pairs = 0;
+  std::size_t run = 0;                 // pairs that fit in 32 bits, see run_limit
+  bool single_run = false;             // pieces * pairs <= run
+  std::int16_t* y = nullptr;           // blocks, each of `length` elements
+  std::size_t blocks = 0;
+  std::size_t length = 0;
+};
+
+// How many pairs of products add up before a fold: the sum over 2^16 and one multiple of q / 2 must fit in 16 bits.
+constexpr std::size_t run_limit(bool reduced) noexcept {
+  const std::int64_t x = reduced ? reduced_bound : std::max(forward_bounds(first_level(1).bound).last, forward_bounds(first_level(2).bound).last);
+  return static_cast<std::size_t>((std::int64_t{32767 - q / 2 - 2} << 16) / (2 * x * (q / 2)));
+}
+
+struct Kernel {
+  std::size_t lanes;
+
+  // The spectra of text[i] == letter, times -1, for both letters of a pair. Tile t goes to out + t * out_tile: 2 * tile elements,
+  // interleaved. `work` holds 2 * 4096 elements. The order of frequencies differs between levels.
+  void (*forward)(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced,
+                  std::int16_t* work);
+  void (*multiply)(const Product& product);
+  // In place, from the order of `forward` to places 0, ..., length - 1.
+  void (*inverse)(const Tables& tables, std::int16_t* data);
+  // out[i] = base - y[i], or out[i] -= y[i], with y[i] taken modulo q into [0, q).
+  void (*lift)(const std::int16_t* y, std::size_t count, std::int32_t base, bool accumulate, std::int32_t* out);
+  // out[i] = 1 where text[i] is none of the letters, else 0; whether there is any. `size` is a multiple of 64.
+  bool (*others)(const std::uint8_t* text, std::size_t size, const std::uint8_t* letters, std::size_t count, std::uint8_t* out);
+};
+
+const Kernel& kernel(Isa isa) noexcept;
+
+}  // namespace pyalgo::hamming::ntt
