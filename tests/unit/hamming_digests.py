@@ -35,7 +35,14 @@ def digest(*results):
 def texts():
     """Name, text, pattern: small and wide alphabets, and lengths beside those of blocks and fields."""
     rng = np.random.default_rng(1)
-    for sigma, dtype in ((2, np.uint8), (4, np.uint8), (20, np.uint8), (200, np.uint8), (5000, np.uint16), (2**40, np.int64)):
+    for sigma, dtype in (
+        (2, np.uint8),
+        (4, np.uint8),
+        (20, np.uint8),
+        (200, np.uint8),
+        (5000, np.uint16),
+        (2**40, np.int64),
+    ):
         for m in (1, 30, 65, 240, 700, 2305) + ((4097, 12_289) if sigma <= 4 else ()):
             pattern = rng.integers(0, sigma, m).astype(dtype)
             text = rng.integers(0, sigma + 1, m + 6001).astype(dtype)

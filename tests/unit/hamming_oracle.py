@@ -35,7 +35,7 @@ def naive(text, pattern, wildcard=None, text_wildcard=None):
     else:
         for i in range(n):
             distances[i] = np.count_nonzero(differ(text[i : i + m], pattern))
-    return distances
+    return distances.astype(np.int64)
 
 
 def mutated(symbols, rate, sigma, rng):

@@ -30,7 +30,10 @@ def instances():
     copies = [mutated(pattern, rate, 20, rng) for rate in (0, 0.002, 0.01, 0.05, 0.3, 0.8)]
     found["mutated copies, 20 letters"] = np.concatenate(copies), pattern
     wide = rng.permutation(60_000)[:m].astype(np.uint16)
-    found["all letters different"] = np.concatenate([wide, np.where(rng.random(m) < 0.5, 60_000, wide), wide[::-1]]), wide
+    found["all letters different"] = (
+        np.concatenate([wide, np.where(rng.random(m) < 0.5, 60_000, wide), wide[::-1]]),
+        wide,
+    )
     late = np.zeros(m, np.uint8)
     late[-30:] = 1  # all mismatches with a text of zeros stand at the end of the pattern
     found["mismatches at one end"] = np.zeros(m + 700, np.uint8), late

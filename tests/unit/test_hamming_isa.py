@@ -21,7 +21,12 @@ def run(level, *arguments):
     if level is not None:
         env["PYALGO_ISA"] = level
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], cwd=SCRIPT.parent, env=env, capture_output=True, text=True, check=False
+        [sys.executable, str(SCRIPT), *arguments],
+        cwd=SCRIPT.parent,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
