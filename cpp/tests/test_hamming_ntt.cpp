@@ -113,12 +113,10 @@ void test_transform() {
         for (std::size_t i = 0; i < n; ++i) {
           CHECK(std::abs(out[2 * i + letter]) <= ntt::reduced_bound);
         }
-        // Undo the interleaving, which works within 128 bits.
-        for (std::size_t i = 0; i < n; i += kernel.lanes) {
-          for (std::size_t lane = 0; lane < kernel.lanes; ++lane) {
-            const std::size_t low = lane % 8 < 4 ? lane / 8 * 8 + 2 * (lane % 4) : kernel.lanes + lane / 8 * 8 + 2 * (lane % 4);
-            one[i + lane] = out[2 * i + low + letter];
-          }
+        // Undo the pairing: even lanes, then odd ones.
+        for (std::size_t i = 0; i < n; ++i) {
+          const std::size_t lane = i % kernel.lanes;
+          one[i] = out[2 * (i - lane) + (lane % 2) * kernel.lanes + lane / 2 * 2 + letter];
         }
         std::int64_t sum = 0;
         for (std::size_t i = 0; i < n; ++i) sum -= text[i] == 2 * letter;

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pyalgo.hamming.plan import Explanation, HammingPlan, KMismatches
+from pyalgo.hamming.symbols import read_symbols
 
 __all__ = ["best_match", "explain", "find_k_mismatch", "hamming_distances"]
 
@@ -21,7 +21,7 @@ def hamming_distances(
     text_wildcard: Any = None,
     method: str = "auto",
     out: NDArray[Any] | None = None,
-    dtype: DTypeLike = np.int32,
+    dtype: DTypeLike | None = None,
     threads: int = 1,
 ) -> NDArray[Any]:
     """D[i] = the number of places j with text[i + j] != pattern[j], exactly, for every alignment i from 0 to n - m.
@@ -38,9 +38,9 @@ def hamming_distances(
     method : str
         See `HammingPlan`; ``"auto"`` takes what `explain` predicts to be fastest. The result does not depend on it.
     out : array of shape (n - m + 1,), optional
-        Filled and returned; its dtype is then that of the result.
+        Filled and returned.
     dtype : int32, uint16 or int64
-        Of the result.
+        Of the result; by default that of `out`, or int32.
     threads : int
         The text is cut into as many stretches; the result is the same.
 
@@ -67,9 +67,9 @@ def hamming_distances(
     Examples
     --------
     >>> hamming_distances("GATTACA", "TAC").tolist()
-    [2, 2, 2, 0, 3]
+    [2, 3, 2, 0, 3]
     >>> hamming_distances(b"GATTACA", b"T.C", wildcard=b".").tolist()
-    [2, 2, 1, 0, 2]
+    [2, 1, 1, 0, 2]
     """
     plan = HammingPlan([pattern], k=k, wildcard=wildcard, text_wildcard=text_wildcard, method=method)
     return plan.distances(text, out=None if out is None else [out], dtype=dtype, threads=threads)[0]
@@ -132,4 +132,6 @@ def explain(
     >>> explain(bytes(100_000), b"ab" * 8)[0].method in ("compare", "bitslice", "periodic")
     True
     """
-    return HammingPlan([pattern], wildcard=wildcard, text_wildcard=text_wildcard).explain(text, n)
+    symbols = read_symbols("text", text)
+    plan = HammingPlan([pattern], wildcard=wildcard, text_wildcard=text_wildcard)
+    return plan.explain(len(symbols) if n is None else n, sample=symbols)

@@ -109,7 +109,7 @@ class HammingPlan:
         return _rebuild, (self._patterns, options)
 
     def distances(
-        self, text: Any, *, out: list[NDArray[Any]] | None = None, dtype: DTypeLike = np.int32, threads: int = 1
+        self, text: Any, *, out: list[NDArray[Any]] | None = None, dtype: DTypeLike | None = None, threads: int = 1
     ) -> list[NDArray[Any]]:
         """D[i], the number of mismatches at every alignment i from 0 to n - m, of every pattern.
 
@@ -120,18 +120,19 @@ class HammingPlan:
         out : list of arrays, optional
             One a pattern, C-contiguous, of shape (n - m + 1,), which are filled and returned.
         dtype : int32, uint16 or int64
-            Of the results, where `out` does not say it.
+            Of the results; by default that of `out`, or int32.
         threads : int
             The text is cut into as many stretches; the result is the same.
         """
         symbols = self._read_text(text)
         shapes = [(max(len(symbols) - len(pattern) + 1, 0),) for pattern in self._patterns]
+        wanted = None if dtype is None else read_dtype(dtype)
         if out is None:
-            out = [np.empty(shape, dtype=read_dtype(dtype)) for shape in shapes]
+            out = [np.empty(shape, dtype=wanted or np.int32) for shape in shapes]
         if len(out) != len(shapes):
             raise ValueError(f"out must hold an array for each of the {len(shapes)} patterns, got {len(out)}")
         for array, shape, pattern in zip(out, shapes, self._patterns, strict=True):
-            check_out(array, shape)
+            check_out(array, shape, wanted)
             check_fits(array.dtype, len(pattern), self.k)
         self._core.distances(symbols, out, self.k, read_threads(threads))
         return out
@@ -154,11 +155,10 @@ class HammingPlan:
         limit = read_count("top", top) or 0
         return [KMismatches(*self._core.best(p, symbols, limit)) for p in range(len(self))]
 
-    def explain(self, text: Any, n: int | None = None) -> Explanation:
-        """What every method is predicted to cost on this text, or on `n` symbols of which it is a sample."""
-        symbols = self._read_text(text)
-        length = len(symbols) if n is None else read_count("n", n)
-        return Explanation(Prediction(method, ns) for method, ns in self._core.explain(symbols, length))
+    def explain(self, n: int, *, sample: Any = None) -> Explanation:
+        """What every method is predicted to cost on a text of `n` symbols that looks like `sample` (or like the first pattern)."""
+        symbols = self._patterns[0] if sample is None else self._read_text(sample)
+        return Explanation(Prediction(method, ns) for method, ns in self._core.explain(symbols, read_count("n", n)))
 
     def _read_text(self, text: Any) -> Symbols:
         symbols = read_symbols("text", text)
@@ -205,11 +205,13 @@ def read_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return read
 
 
-def check_out(out: Any, shape: tuple[int, ...]) -> None:
+def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any] | None) -> None:
     if not isinstance(out, np.ndarray):
         raise ValueError(f"out must be a NumPy array, got {type(out).__name__}")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, got {out.shape}")
+    if dtype is not None and out.dtype != dtype:
+        raise ValueError(f"out has dtype {out.dtype}, not {dtype}: leave out dtype, or give another array")
     if out.dtype not in _DTYPES:
         raise ValueError(f"out must have dtype int32, uint16 or int64 in native byte order, got {out.dtype}")
     if not (out.flags.c_contiguous and out.flags.aligned and out.flags.writeable):

@@ -59,7 +59,8 @@ class HammingStream(Algorithm):
     k : int, optional
         Settle the alignments with at most k mismatches only: chunks then have `positions`.
     latency : int
-        Up to so many alignments may wait for more, so that small pieces are counted together. `flush` settles them.
+        Alignments are settled latency + 1 at a time, so that up to so many wait; small pieces then cost less. `flush` settles
+        those that wait.
     wildcard, text_wildcard : symbol, optional
         A symbol of the pattern, or of the text, that matches everything; such pairs do not count.
     keep_head : bool
@@ -115,8 +116,9 @@ class HammingStream(Algorithm):
             raise TypeError(f"keep_head must be True or False, got {keep_head!r}")
         self.keep_head = bool(keep_head)
         self.method = read_method(method)
-        self.wildcard = self._symbol("wildcard", wildcard)
-        self.text_wildcard = self._symbol("text_wildcard", text_wildcard)
+        from_str = isinstance(pattern, str)
+        self.wildcard = self._symbol("wildcard", wildcard, from_str)
+        self.text_wildcard = self._symbol("text_wildcard", text_wildcard, from_str)
         array, mask, is_str = read_pattern(self.pattern, self.wildcard)
         value = read_wildcard("text_wildcard", self.text_wildcard, is_str=is_str)
         self._core = _core.HammingStream(
@@ -133,10 +135,10 @@ class HammingStream(Algorithm):
         # What needs no look before the core reads it.
         self._plain = str if is_str else bytes if self._dtype == np.uint8 else None
 
-    def _symbol(self, name: str, given: Any) -> Any:
+    def _symbol(self, name: str, given: Any, from_str: bool) -> Any:
         """A wildcard in the form that snapshots can hold: a str for text, else an integer."""
         if self._dtype is not None and isinstance(given, str):
-            given = read_wildcard(name, given, is_str=True)
+            given = read_wildcard(name, given, is_str=from_str)
         value = read_wildcard(name, given, is_str=self._dtype is None)
         return value if value is None or self._dtype is not None else chr(value)
 
@@ -174,6 +176,8 @@ class HammingStream(Algorithm):
         return self._cast(read_symbols("symbol", bare))
 
     def _cast(self, symbols: Symbols) -> Symbols:
+        if not len(symbols):
+            return "" if self._dtype is None else np.empty(0, dtype=self._dtype)
         if isinstance(symbols, str) != (self._dtype is None):
             given = "a str" if isinstance(symbols, str) else f"of dtype {symbols.dtype}"
             cure = "dtype='str'" if isinstance(symbols, str) else f"dtype={str(getattr(symbols, 'dtype', ''))!r}"

@@ -196,9 +196,8 @@ def test_dtype_too_small_for_the_pattern():
     with pytest.raises(OverflowError, match="65536"):
         hamming_distances(other, same, dtype=np.uint16)
     with pytest.raises(OverflowError):
-        hamming_distances(other, same, dtype=np.uint16, k=65_535)
-    with pytest.raises(OverflowError):
-        hamming_distances(other, same, dtype=np.uint16, out=np.zeros(5, np.uint16))
+        hamming_distances(other, same, k=65_535, out=np.zeros(5, np.uint16))
+    assert set(hamming_distances(other, same, dtype=np.uint16, k=3).tolist()) == {4}
 
 
 @pytest.mark.claim("hamming.12")
@@ -258,7 +257,8 @@ def test_text_and_pattern_of_two_kinds(door):
         with pytest.raises(TypeError):
             door(text, pattern)
     for nothing in (None, 3, object()):
-        with pytest.raises((TypeError, ValueError)):  # a stream misses its column
+        # An update without a batch has no columns, which is a ValueError for every algorithm.
+        with pytest.raises((TypeError, ValueError) if nothing is None else TypeError):
             door(nothing, b"a")
         with pytest.raises(TypeError):
             door(b"abc", nothing)

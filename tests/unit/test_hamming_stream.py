@@ -58,10 +58,10 @@ class Received:
 
 
 def best_of(expected, k=None):
-    """The least distance and where it first occurs, of those within k where there is one."""
-    if len(expected) == 0 or (k is not None and expected.min() > k):
-        return None, None
-    return int(expected.min()), int(expected.argmin())
+    """The least distance (with k: of those within it, for the others are not counted to the end) and where it is first."""
+    if k is not None and not (expected <= k).any():
+        return (None, None)
+    return (None, None) if len(expected) == 0 else (int(expected.min()), int(expected.argmin()))
 
 
 @pytest.mark.claim("hamming.4")

@@ -135,7 +135,7 @@ struct Chunk {
 };
 
 // A pattern held against a text that arrives in pieces. Every alignment is settled once, as soon as its last symbol is there;
-// with `latency` up to so many may wait, so that small pieces are counted together.
+// with `latency` up to so many wait until latency + 1 of them can be counted together.
 //
 // Memory: the last m - 1 + latency codes twice, a piece of 2^15 codes and the engine's workspace, whatever the length of the text.
 class Stream {

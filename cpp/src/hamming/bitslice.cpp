@@ -72,7 +72,7 @@ Level level_at(Isa isa) {
 }
 
 constexpr std::size_t widest = 512;               // bits of the widest Word
-constexpr std::size_t plane_budget = 128 << 10;   // bytes of the planes of a batch: they stay in the second-level cache
+constexpr std::size_t plane_budget = 192 << 10;   // bytes of the planes of a batch: they stay in the second-level cache
 constexpr std::size_t counter_budget = 1 << 18;   // bytes of the counters of all patterns, where they must be kept side by side
 
 // Blocks of text; in a block, batches of letters whose planes fit the cache together. For each letter there are up to eight

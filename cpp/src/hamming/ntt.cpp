@@ -14,7 +14,6 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <new>
 
 #include "ntt_kernel.hpp"
 #include "pyalgo/bits.hpp"
@@ -28,9 +27,9 @@ using ntt::Tables;
 
 constexpr std::size_t pair_tile = 2 * ntt::tile;
 constexpr std::size_t most_symbols = static_cast<std::size_t>(ntt::q) - 1;  // of a group
-constexpr std::int64_t nowhere = std::numeric_limits<std::int64_t>::min();
+constexpr std::size_t ring_limit = std::size_t{40} << 20;                   // bytes; more letters take turns
 
-// Elements on a cache line's boundary.
+// Elements on a cache line's boundary, zero at first.
 template <class T>
 class Buffer {
  public:
@@ -38,7 +37,6 @@ class Buffer {
     const auto address = reinterpret_cast<std::uintptr_t>(storage_.data());
     data_ = reinterpret_cast<T*>(storage_.data() + (64 - address % 64) % 64);
   }
-  Buffer(Buffer&&) noexcept = default;
   T* data() noexcept { return data_; }
   const T* data() const noexcept { return data_; }
   std::size_t nbytes() const noexcept { return size_ * sizeof(T); }
@@ -54,36 +52,9 @@ struct Geometry {
   std::size_t subtrees = 1;
   std::size_t length = ntt::power_of_two;  // N
   std::size_t hop = 0;                     // V
-  std::size_t batch = 1;                   // blocks that go through the pieces together
 
   std::size_t pieces(std::size_t m) const noexcept { return m + hop <= length + 1 ? 1 : ceil_div(m, hop); }
 };
-
-// Estimated cost in units of one element's forward transform.
-double cost(const Geometry& g, std::size_t m, std::size_t letters) {
-  const double per_position = static_cast<double>(g.length) / static_cast<double>(g.hop);
-  const double pieces = static_cast<double>(g.pieces(m)), groups = static_cast<double>(ceil_div(m, most_symbols));
-  const double transform = g.subtrees == 3 ? 1.15 : 1.0;
-  return per_position * (transform * (static_cast<double>(letters) + groups) + 0.1 * pieces * static_cast<double>(letters / 2 + 1));
-}
-
-Geometry choose_geometry(std::size_t m, std::size_t letters) {
-  Geometry best;
-  double least = std::numeric_limits<double>::infinity();
-  for (std::size_t subtrees : {1, 3}) {
-    Geometry g;
-    g.subtrees = subtrees;
-    g.length = subtrees * ntt::power_of_two;
-    for (std::size_t hop : {m < g.length ? g.length - m + 1 : 0, g.length / 2}) {
-      if (hop == 0) continue;
-      g.hop = hop;
-      g.batch = g.pieces(m) == 1 ? 1 : 8;
-      const double c = cost(g, m, letters);
-      if (c < least) least = c, best = g;
-    }
-  }
-  return best;
-}
 
 struct Group {
   std::size_t first = 0;  // piece
@@ -97,56 +68,78 @@ struct Prepared {
   Buffer<std::int16_t> spectrum;  // [tile][piece][pair]
 };
 
+// The patterns prepared for one geometry.
+struct Plan {
+  Geometry geometry;
+  const Tables* tables = nullptr;
+  std::vector<Prepared> patterns;
+  std::size_t batch = 1;    // segments that go through the pieces together
+  std::size_t slots = 1;    // of the ring
+  bool reduced = true;      // whether spectra of the text are
+};
+
+struct Slot {
+  std::int64_t start = std::numeric_limits<std::int64_t>::min();  // of the segment, in the whole text
+  std::int64_t begin = 0;                                         // the part of the text that was known
+  std::int64_t end = 0;
+  bool others = false;
+};
+
+// A ring of spectra of segments: segment k in slot k mod the ring's size, the tiles of all slots side by side.
+struct Spectra final : Engine<std::uint8_t>::Workspace {
+  Spectra(std::size_t slot_count, std::size_t ring_size, std::size_t y_size)
+      : slots(slot_count), offsets(slot_count), ring(ring_size), y(y_size), work(2 * ntt::power_of_two),
+        symbols(3 * ntt::power_of_two), marks(3 * ntt::power_of_two) {}
+  std::size_t nbytes() const noexcept override {
+    return ring.nbytes() + y.nbytes() + work.nbytes() + symbols.nbytes() + marks.nbytes() +
+           slots.size() * (sizeof(Slot) + sizeof(std::uint32_t));
+  }
+
+  const Plan* plan = nullptr;  // whose spectra these are
+  std::int64_t origin = 0;
+  std::vector<Slot> slots;
+  std::vector<std::uint32_t> offsets;
+  Buffer<std::int16_t> ring, y, work;
+  Buffer<std::uint8_t> symbols, marks;
+};
+
+// The text of one call, by symbol numbers.
+struct Text {
+  const std::uint8_t* symbols;
+  std::int64_t begin, end;
+};
+
+// Nanoseconds per element of a transform and per element of a product with one pair, on one 3 GHz core with AVX2.
+struct Cost {
+  double forward, inverse, product;
+};
+constexpr Cost cost_of(const Geometry& g) noexcept { return g.subtrees == 1 ? Cost{0.40, 0.50, 0.04} : Cost{0.45, 0.60, 0.05}; }
+
 class NttEngine final : public Engine<std::uint8_t> {
  public:
   NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa);
 
-  std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<Spectra>(*this); }
+  std::size_t slots() const noexcept;
+  std::size_t ring_size() const noexcept;
+  std::size_t y_size() const noexcept;
+
+  std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<Spectra>(slots(), ring_size(), y_size()); }
   void count(const std::uint8_t* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
              Workspace& workspace) const override;
 
  private:
-  struct Slot {
-    std::int64_t start = nowhere;  // of the segment, in the whole text
-    std::int64_t begin = 0;        // the part of the text that was known
-    std::int64_t end = 0;
-    bool others = false;
-  };
-  // A ring of spectra of segments: segment k in slot k mod the ring's size, the tiles of all slots side by side.
-  struct Spectra final : Workspace {
-    explicit Spectra(const NttEngine& engine);
-    std::size_t nbytes() const noexcept override {
-      return ring.nbytes() + y.nbytes() + work.nbytes() + symbols.nbytes() + marks.nbytes() + slots.size() * (sizeof(Slot) + sizeof(std::uint32_t));
-    }
-    bool set = false;
-    std::int64_t origin = 0;
-    std::vector<Slot> slots;
-    std::vector<std::uint32_t> offsets;
-    Buffer<std::int16_t> ring, y, work;
-    Buffer<std::uint8_t> symbols, marks;
-  };
-  // The text of one call, by symbol numbers.
-  struct Text {
-    const std::uint8_t* symbols;
-    std::int64_t begin, end;
-  };
-
-  Prepared prepare(const Pattern<std::uint8_t>& pattern) const;
-  void transform_segment(const Text& text, std::int64_t k, Spectra& spectra) const;
-  void count_blocks(const Prepared& pattern, std::size_t blocks, std::int64_t start, bool others, std::int64_t position,
-                    const Target& target, Spectra& spectra) const;
-
-  // Letter l of the transformed ones, of which the last is "other".
+  Plan make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t longest, const Geometry& geometry) const;
+  Prepared prepare(const Pattern<std::uint8_t>& pattern, const Plan& plan) const;
+  double cost(const Plan& plan, std::size_t outputs, bool warm) const;
+  void transform_segment(const Plan& plan, const Text& text, std::int64_t k, Spectra& spectra) const;
+  void count_group(const Plan& plan, const Prepared& pattern, const Group& group, std::size_t blocks, bool others, Spectra& spectra) const;
+  // The transformed letters, then "other", in pairs.
   std::size_t pair_count() const noexcept { return letters_.size() / 2 + 1; }
 
   const ntt::Kernel& kernel_;
   std::vector<std::uint8_t> known_;    // all letters, c0 first
   std::vector<std::uint8_t> letters_;  // without c0
-  Geometry geometry_;
-  const Tables* tables_ = nullptr;
-  std::size_t ring_ = 1;  // slots
-  std::size_t run_ = 1;   // pairs of products up to a fold
-  std::vector<Prepared> patterns_;
+  std::vector<Plan> plans_;
 };
 
 NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa) : kernel_(ntt::kernel(isa)) {
@@ -160,61 +153,77 @@ NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa
     if (occurs[code]) known_.push_back(static_cast<std::uint8_t>(code));
   }
   if (!known_.empty()) letters_.assign(known_.begin() + 1, known_.end());
-  geometry_ = choose_geometry(longest, letters_.size());
-  tables_ = &Tables::shared(kernel_.lanes, geometry_.subtrees);
-  ring_ = geometry_.pieces(longest) + geometry_.batch - 1;
-  run_ = ntt::run_limit(true);
-  for (const auto& pattern : patterns) patterns_.push_back(prepare(pattern));
+  for (std::size_t subtrees : {1, 3}) {
+    Geometry g;
+    g.subtrees = subtrees;
+    g.length = subtrees * ntt::power_of_two;
+    // Up to here one piece costs less than two of half the length.
+    g.hop = longest <= g.length * 9 / 16 ? g.length - longest + 1 : g.length / 2;
+    plans_.push_back(make_plan(patterns, longest, g));
+  }
+}
+
+Plan NttEngine::make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t longest, const Geometry& geometry) const {
+  Plan plan;
+  plan.geometry = geometry;
+  plan.tables = &Tables::shared(kernel_.lanes, geometry.subtrees);
+  plan.batch = geometry.pieces(longest) == 1 ? 1 : 4;
+  std::size_t most = 1;  // pieces of a group
+  for (const auto& pattern : patterns) {
+    plan.patterns.push_back(prepare(pattern, plan));
+    for (const Group& group : plan.patterns.back().groups) most = std::max(most, group.count);
+  }
+  plan.slots = std::max(geometry.pieces(longest), plan.batch + most - 1);
+  plan.reduced = most * pair_count() > ntt::fold_limit(false);
+  return plan;
 }
 
 // H of the pieces: places negated, so that products of spectra correlate; (B_c - B_c0) 2^16 / N.
-Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern) const {
-  const std::size_t length = geometry_.length, pieces = geometry_.pieces(pattern.length), pairs = pair_count();
+Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& plan) const {
+  const std::size_t length = plan.geometry.length, hop = plan.geometry.hop, pairs = pair_count();
+  const std::size_t pieces = plan.geometry.pieces(pattern.length), h_tile = pieces * pairs * pair_tile;
   Prepared result{pieces, {}, Buffer<std::int16_t>(2 * length * pieces * pairs)};
   Buffer<std::uint8_t> marks[3] = {Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length)};
   Buffer<std::int16_t> dropped(2 * length), work(2 * ntt::power_of_two);
-  const std::int64_t scale = std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2);
-  const std::size_t h_tile = pieces * pairs * pair_tile;
+  const std::int64_t scale = ntt::centred(std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2));
 
   std::size_t begin = 0, symbols = 0;
   for (std::size_t piece = 0; piece < pieces; ++piece) {
     std::size_t end = begin;
-    const std::size_t limit = piece + 1 == pieces ? pattern.length : (piece + 1) * geometry_.hop;
-    while (end < pattern.offsets.size() && pattern.offsets[end] < limit) ++end;
-    const auto mark = [&](std::uint8_t letter, Buffer<std::uint8_t>& at) {
-      std::memset(at.data(), 0, length);
+    while (end < pattern.offsets.size() && (piece + 1 == pieces || pattern.offsets[end] < (piece + 1) * hop)) ++end;
+    const auto mark = [&](std::uint8_t letter, std::uint8_t* at) {
+      std::memset(at, 0, length);
       std::size_t count = 0;
       for (std::size_t i = begin; i < end; ++i) {
         if (pattern.codes[i] != letter) continue;
-        at.data()[(length - (pattern.offsets[i] - piece * geometry_.hop)) % length] = 1;
+        at[(length - (pattern.offsets[i] - piece * hop)) % length] = 1;
         ++count;
       }
       return count;
     };
-    const std::size_t c0_count = known_.empty() ? 0 : mark(known_[0], marks[2]);
     if (piece == 0 || symbols + (end - begin) > most_symbols) {
       result.groups.push_back({piece, 0, 0});
       symbols = 0;
     }
     symbols += end - begin;
     result.groups.back().count += 1;
-    result.groups.back().dropped += c0_count;
+    if (!known_.empty()) result.groups.back().dropped += mark(known_[0], marks[2].data());
 
-    kernel_.forward(*tables_, {{marks[2].data(), marks[2].data()}, {1, 1}}, dropped.data(), pair_tile, true, work.data());
+    kernel_.forward(*plan.tables, {{marks[2].data(), marks[2].data()}, {1, 1}}, dropped.data(), pair_tile, true, work.data());
     for (std::size_t pair = 0; pair < pairs; ++pair) {
       LetterPair both;
       for (std::size_t i = 0; i < 2; ++i) {
         both.letter[i] = 1;
         if (2 * pair + i >= letters_.size()) continue;
-        mark(letters_[2 * pair + i], marks[i]);
+        mark(letters_[2 * pair + i], marks[i].data());
         both.text[i] = marks[i].data();
       }
       std::int16_t* h = result.spectrum.data() + (piece * pairs + pair) * pair_tile;
-      kernel_.forward(*tables_, both, h, h_tile, true, work.data());
+      kernel_.forward(*plan.tables, both, h, h_tile, true, work.data());
       for (std::size_t t = 0; t < length / ntt::tile; ++t) {
         for (std::size_t i = 0; i < pair_tile; ++i) {
           std::int16_t& value = h[t * h_tile + i];
-          value = static_cast<std::int16_t>(ntt::centred((value - dropped.data()[t * pair_tile + i]) * (scale % ntt::q)));
+          value = static_cast<std::int16_t>(ntt::centred((value - dropped.data()[t * pair_tile + i]) * scale));
         }
       }
     }
@@ -223,29 +232,59 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern) const {
   return result;
 }
 
-NttEngine::Spectra::Spectra(const NttEngine& engine)
-    : slots(engine.ring_), offsets(engine.ring_), ring(2 * engine.geometry_.length * engine.ring_ * engine.pair_count()),
-      y(engine.geometry_.length * engine.geometry_.batch), work(2 * ntt::power_of_two), symbols(engine.geometry_.length),
-      marks(engine.geometry_.length) {}
+std::size_t NttEngine::slots() const noexcept {
+  std::size_t most = 0;
+  for (const Plan& plan : plans_) most = std::max(most, plan.slots);
+  return most;
+}
+
+std::size_t NttEngine::ring_size() const noexcept {
+  std::size_t most = 0;
+  for (const Plan& plan : plans_) most = std::max(most, 2 * plan.geometry.length * plan.slots * pair_count());
+  return most;
+}
+
+std::size_t NttEngine::y_size() const noexcept {
+  std::size_t most = 0;
+  for (const Plan& plan : plans_) most = std::max(most, plan.geometry.length * plan.batch);
+  return most;
+}
+
+// Estimated nanoseconds of a call; `warm` if the ring holds the segments of the call before.
+double NttEngine::cost(const Plan& plan, std::size_t outputs, bool warm) const {
+  const Cost unit = cost_of(plan.geometry);
+  const bool shared = plan.slots > 1;
+  const double blocks = static_cast<double>(ceil_div(outputs, plan.geometry.hop));
+  double groups = 0, terms = 0, pieces = 1;
+  for (const Prepared& pattern : plan.patterns) {
+    groups += static_cast<double>(pattern.groups.size());
+    terms += static_cast<double>(pattern.pieces * pair_count());
+    pieces = std::max(pieces, static_cast<double>(pattern.pieces));
+  }
+  const double segments = !shared ? blocks : warm ? static_cast<double>(outputs) / static_cast<double>(plan.geometry.hop) + 1 : blocks + pieces - 1;
+  return static_cast<double>(plan.geometry.length) *
+         (segments * static_cast<double>(letters_.size()) * unit.forward + blocks * (groups * unit.inverse + terms * unit.product));
+}
 
 // The spectrum of segment k, unless the ring has it from at least the text that is known now.
-void NttEngine::transform_segment(const Text& text, std::int64_t k, Spectra& spectra) const {
-  const auto length = static_cast<std::int64_t>(geometry_.length), slots = static_cast<std::int64_t>(ring_);
-  const std::int64_t start = spectra.origin + k * static_cast<std::int64_t>(geometry_.hop);
-  const std::int64_t begin = std::max(start, text.begin), end = std::min(start + length, text.end);
+void NttEngine::transform_segment(const Plan& plan, const Text& text, std::int64_t k, Spectra& spectra) const {
+  const std::size_t length = plan.geometry.length, pairs = pair_count();
+  const std::int64_t start = spectra.origin + k * static_cast<std::int64_t>(plan.geometry.hop);
+  const std::int64_t whole = start + static_cast<std::int64_t>(length);
+  const std::int64_t begin = std::max(start, text.begin), end = std::max(begin, std::min(whole, text.end));
+  const auto slots = static_cast<std::int64_t>(plan.slots);
   const auto index = static_cast<std::size_t>(((k % slots) + slots) % slots);
   Slot& slot = spectra.slots[index];
   if (slot.start == start && slot.begin <= begin && slot.end >= end) return;
 
-  // What is unknown touches no output that is wanted: any symbol will do.
-  const std::uint8_t* symbols = text.symbols + (start - text.begin);
-  if (begin != start || end != start + length) {
-    std::memset(spectra.symbols.data(), known_.empty() ? 0 : known_[0], geometry_.length);
-    std::memcpy(spectra.symbols.data() + (begin - start), text.symbols + (begin - text.begin), static_cast<std::size_t>(end - begin));
-    symbols = spectra.symbols.data();
+  const std::uint8_t* symbols = spectra.symbols.data();
+  if (begin == start && end == whole) {
+    symbols = text.symbols + (start - text.begin);
+  } else {  // what is unknown touches no output that is wanted: any symbol will do
+    std::memset(spectra.symbols.data(), known_.empty() ? 0 : known_[0], length);
+    if (begin < end) std::memcpy(spectra.symbols.data() + (begin - start), text.symbols + (begin - text.begin), static_cast<std::size_t>(end - begin));
   }
-  slot = {start, begin, end, kernel_.others(symbols, geometry_.length, known_.data(), known_.size(), spectra.marks.data())};
-  const std::size_t pairs = pair_count();
+  slot = {start, begin, end, kernel_.others(symbols, length, known_.data(), known_.size(), spectra.marks.data())};
   for (std::size_t pair = 0; pair < pairs; ++pair) {
     LetterPair both;
     for (std::size_t i = 0; i < 2; ++i) {
@@ -258,43 +297,45 @@ void NttEngine::transform_segment(const Text& text, std::int64_t k, Spectra& spe
         both.letter[i] = 1;
       }
     }
-    kernel_.forward(*tables_, both, spectra.ring.data() + (index * pairs + pair) * pair_tile, ring_ * pairs * pair_tile, true,
-                    spectra.work.data());
+    std::int16_t* out = spectra.ring.data() + (index * pairs + pair) * pair_tile;
+    kernel_.forward(*plan.tables, both, out, plan.slots * pairs * pair_tile, plan.reduced, spectra.work.data());
   }
 }
 
-// The outputs of `blocks` blocks from symbol number `start`, as far as the target has them; spectra.offsets is for these blocks.
-void NttEngine::count_blocks(const Prepared& pattern, std::size_t blocks, std::int64_t start, bool others, std::int64_t position,
-                             const Target& target, Spectra& spectra) const {
-  const std::size_t pairs = pair_count(), length = geometry_.length;
-  const auto hop = static_cast<std::int64_t>(geometry_.hop);
-  bool accumulate = target.accumulate;
-  for (const Group& group : pattern.groups) {
-    Product product;
-    product.x = spectra.ring.data();
-    product.x_tile = ring_ * pairs * pair_tile;
-    product.slots = spectra.offsets.data() + group.first;
-    product.h = pattern.spectrum.data() + group.first * pairs * pair_tile;
-    product.h_tile = pattern.pieces * pairs * pair_tile;
-    product.h_piece = pairs * pair_tile;
-    product.pairs = others || letters_.size() % 2 == 1 ? pairs : pairs - 1;
-    product.pieces = product.pairs == 0 ? 0 : group.count;
-    product.run = run_;
-    product.single_run = group.count * product.pairs <= run_;
-    product.y = spectra.y.data();
-    product.blocks = blocks;
-    product.length = length;
-    kernel_.multiply(product);
-    for (std::size_t b = 0; b < blocks; ++b) {
-      std::int16_t* y = spectra.y.data() + b * length;
-      y[0] = static_cast<std::int16_t>(ntt::centred(y[0] + static_cast<std::int64_t>(group.dropped)));  // at all places
-      kernel_.inverse(*tables_, y);
-      const std::int64_t first = start + static_cast<std::int64_t>(b) * hop;
-      const std::int64_t low = std::max(first, position), high = std::min(first + hop, position + static_cast<std::int64_t>(target.count));
-      if (low >= high) continue;
-      kernel_.lift(y + (low - first), static_cast<std::size_t>(high - low), target.base, accumulate, target.out + (low - position));
-    }
-    accumulate = true;
+// y of several blocks of one group; spectra.offsets begins with the first block's first segment.
+void NttEngine::count_group(const Plan& plan, const Prepared& pattern, const Group& group, std::size_t blocks, bool others,
+                            Spectra& spectra) const {
+  const std::size_t stored = pair_count();
+  const std::size_t pairs = others || letters_.size() % 2 == 1 ? stored : stored - 1;
+  const std::size_t limit = ntt::fold_limit(plan.reduced);
+  Product product;
+  product.x_tile = plan.slots * stored * pair_tile;
+  product.h_tile = pattern.pieces * stored * pair_tile;
+  product.h_piece = stored * pair_tile;
+  product.y = spectra.y.data();
+  product.blocks = blocks;
+  product.length = plan.geometry.length;
+  product.reduce = group.count * pairs > ntt::inverse_limit(plan.reduced);
+  // As many terms at a time as fit in 32 bits: all of a few pieces, or some of the pairs of one.
+  const std::size_t pieces_step = std::max<std::size_t>(1, pairs == 0 ? group.count : limit / pairs);
+  const std::size_t pairs_step = std::min(pairs, limit);
+  for (std::size_t piece = 0; piece < group.count; piece += pieces_step) {
+    std::size_t pair = 0;
+    do {
+      product.pieces = std::min(pieces_step, group.count - piece);
+      product.pairs = std::min(pairs_step, pairs - pair);
+      product.x = spectra.ring.data() + pair * pair_tile;
+      product.slots = spectra.offsets.data() + piece;
+      product.h = pattern.spectrum.data() + ((group.first + piece) * stored + pair) * pair_tile;
+      kernel_.multiply(product);
+      product.accumulate = true;
+      pair += pairs_step;
+    } while (pair < pairs);
+  }
+  for (std::size_t b = 0; b < blocks; ++b) {
+    std::int16_t* y = spectra.y.data() + b * product.length;
+    y[0] = static_cast<std::int16_t>(ntt::centred(y[0] + static_cast<std::int64_t>(group.dropped)));  // adds it at all places
+    kernel_.inverse(*plan.tables, y);
   }
 }
 
@@ -302,43 +343,61 @@ void NttEngine::count(const std::uint8_t* text, std::size_t size, std::uint64_t 
                       Workspace& workspace) const {
   auto& spectra = static_cast<Spectra&>(workspace);
   const Text known{text, static_cast<std::int64_t>(position), static_cast<std::int64_t>(position + size)};
-  const auto hop = static_cast<std::int64_t>(geometry_.hop), slots = static_cast<std::int64_t>(ring_);
   std::size_t most = 0;
   for (const Target& target : targets) most = std::max(most, target.count);
   if (most == 0) return;
-  const std::int64_t end = known.begin + static_cast<std::int64_t>(most);
-  if (ring_ == 1) {
-    spectra.origin = known.begin;  // nothing to share with the next call
-  } else if (!spectra.set) {
-    spectra.origin = end % hop;    // so that the next call begins with a block
-    spectra.set = true;
+
+  const Plan* chosen = &plans_[0];
+  for (const Plan& plan : plans_) {
+    if (cost(plan, most, spectra.plan == &plan) < cost(*chosen, most, spectra.plan == chosen)) chosen = &plan;
   }
+  const Plan& plan = *chosen;
+  const auto hop = static_cast<std::int64_t>(plan.geometry.hop), slots = static_cast<std::int64_t>(plan.slots);
+  const auto batch = static_cast<std::int64_t>(plan.batch);
+  if (plan.slots == 1) {
+    spectra.origin = known.begin;  // nothing to share with other calls
+  } else if (spectra.plan != &plan) {
+    spectra.origin = (known.begin + static_cast<std::int64_t>(most)) % hop;  // so that the next call begins with a block
+  }
+  if (spectra.plan != &plan || plan.slots == 1) std::fill(spectra.slots.begin(), spectra.slots.end(), Slot{});
+  spectra.plan = &plan;
+
   const auto block_of = [&](std::int64_t at) { return at >= spectra.origin ? (at - spectra.origin) / hop : -1; };
-  const std::int64_t last = block_of(end - 1);
-  for (std::int64_t block = block_of(known.begin); block <= last; block += static_cast<std::int64_t>(geometry_.batch)) {
-    const std::int64_t start = spectra.origin + block * hop;
-    // Of each pattern: the blocks in this batch that have outputs of it.
-    const auto blocks_of = [&](const Target& target) {
-      const std::int64_t target_end = known.begin + static_cast<std::int64_t>(target.count);
-      if (target.count == 0 || target_end <= start) return std::size_t{0};
-      return std::min(geometry_.batch, static_cast<std::size_t>(block_of(target_end - 1) - block + 1));
-    };
-    std::size_t segments = 0;
-    for (std::size_t p = 0; p < patterns_.size(); ++p) {
-      const std::size_t blocks = blocks_of(targets[p]);
-      if (blocks > 0) segments = std::max(segments, blocks + patterns_[p].pieces - 1);
-    }
-    bool others = false;
-    for (std::size_t i = 0; i < segments; ++i) {
-      const std::int64_t k = block + static_cast<std::int64_t>(i);
-      transform_segment(known, k, spectra);
-      const auto index = static_cast<std::size_t>(((k % slots) + slots) % slots);
-      spectra.offsets[i] = static_cast<std::uint32_t>(index * pair_count() * pair_tile);
-      others |= spectra.slots[index].others;
-    }
-    for (std::size_t p = 0; p < patterns_.size(); ++p) {
-      const std::size_t blocks = blocks_of(targets[p]);
-      if (blocks > 0) count_blocks(patterns_[p], blocks, start, others, known.begin, targets[p], spectra);
+  const std::int64_t first = block_of(known.begin);
+  std::int64_t furthest = first;
+  for (std::size_t p = 0; p < plan.patterns.size(); ++p) {
+    if (targets[p].count == 0) continue;
+    const std::int64_t last = block_of(known.begin + static_cast<std::int64_t>(targets[p].count) - 1);
+    furthest = std::max(furthest, last + static_cast<std::int64_t>(plan.patterns[p].groups.back().first));
+  }
+  // By segments: each is transformed, goes through all groups while it is in the caches, and is not needed again in this call.
+  for (std::int64_t segment = first; segment <= furthest; segment += batch) {
+    for (std::size_t p = 0; p < plan.patterns.size(); ++p) {
+      const Target& target = targets[p];
+      if (target.count == 0) continue;
+      const std::int64_t end = known.begin + static_cast<std::int64_t>(target.count), last = block_of(end - 1);
+      for (const Group& group : plan.patterns[p].groups) {
+        const std::int64_t from = std::max(first, segment - static_cast<std::int64_t>(group.first));
+        const std::int64_t to = std::min(last, segment - static_cast<std::int64_t>(group.first) + batch - 1);
+        if (from > to) continue;
+        const auto blocks = static_cast<std::size_t>(to - from + 1);
+        bool others = false;
+        for (std::size_t i = 0; i < blocks + group.count - 1; ++i) {
+          const std::int64_t k = from + static_cast<std::int64_t>(group.first + i);
+          transform_segment(plan, known, k, spectra);
+          const auto index = static_cast<std::size_t>(((k % slots) + slots) % slots);
+          spectra.offsets[i] = static_cast<std::uint32_t>(index * pair_count() * pair_tile);
+          others |= spectra.slots[index].others;
+        }
+        count_group(plan, plan.patterns[p], group, blocks, others, spectra);
+        const bool accumulate = target.accumulate || group.first > 0;
+        for (std::size_t b = 0; b < blocks; ++b) {
+          const std::int64_t start = spectra.origin + (from + static_cast<std::int64_t>(b)) * hop;
+          const std::int64_t low = std::max(start, known.begin), high = std::min(start + hop, end);
+          kernel_.lift(spectra.y.data() + b * plan.geometry.length + (low - start), static_cast<std::size_t>(high - low), target.base,
+                       accumulate, target.out + (low - known.begin));
+        }
+      }
     }
   }
 }

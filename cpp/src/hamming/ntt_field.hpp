@@ -70,7 +70,7 @@ struct BoundChain {
 
 // Levels at which the addend is reduced first: forward levels count from the root, inverse levels towards it.
 constexpr bool forward_reduces(unsigned level) noexcept { return level == 3 || level == 6 || level == 9; }
-constexpr bool inverse_reduces(unsigned level) noexcept { return level == 8 || level == 5 || level == 2; }
+constexpr bool inverse_reduces(unsigned level) noexcept { return level % 3 == 0 && level < 10; }
 
 // Forward: the first level starts from zeros and ones (`first` bounds its outcome).
 constexpr BoundChain forward_bounds(std::int32_t first) noexcept {
@@ -79,10 +79,14 @@ constexpr BoundChain forward_bounds(std::int32_t first) noexcept {
   for (unsigned level = 1; level < levels; ++level) chain.cross(forward_reduces(level));
   return chain;
 }
+constexpr std::int32_t inverse_input = 12100;  // bounds what an inverse transform takes
 constexpr BoundChain inverse_bounds() noexcept {
   BoundChain chain;
-  chain.sum(reduced_bound, reduced_bound);  // level 11 has no factors
+  chain.sum(inverse_input, inverse_input);  // level 11 has no factors
   for (unsigned level = levels - 1; level-- > 0;) chain.cross(inverse_reduces(level));
+  const std::int32_t f = chain.last, product = chain.product(f);  // thirds: F_0 + A + B, F_0 - B + zeta (A - B)
+  chain.sum(f, 2 * product);
+  chain.sum(f + product, chain.product(2 * product));
   return chain;
 }
 

@@ -16,34 +16,37 @@ struct LetterPair {
   std::uint8_t letter[2] = {0, 0};
 };
 
-// y[b] = sum over pieces s and pairs p of x[b + s][p] h[s][p] / 2^16, reduced: one product of spectra for each of several blocks.
+// y[b] = sum over pieces s and pairs p of x[b + s][p] h[s][p] / 2^16: products of spectra for several blocks.
 struct Product {
-  const std::int16_t* x = nullptr;     // spectra of segments, tile by tile
-  std::size_t x_tile = 0;              // from tile to tile, in elements
+  const std::int16_t* x = nullptr;       // spectra of segments, tile by tile
+  std::size_t x_tile = 0;                // from tile to tile, in elements
   const std::uint32_t* slots = nullptr;  // offset of segment b + s inside a tile
-  const std::int16_t* h = nullptr;     // spectra of the pieces, tile by tile
+  const std::int16_t* h = nullptr;       // spectra of the pieces, tile by tile
   std::size_t h_tile = 0;
-  std::size_t h_piece = 0;             // from piece to piece inside a tile
+  std::size_t h_piece = 0;               // from piece to piece inside a tile
   std::size_t pieces = 0;
-  std::size_t pairs = 0;
-  std::size_t run = 0;                 // pairs that fit in 32 bits, see run_limit
-  bool single_run = false;             // pieces * pairs <= run
-  std::int16_t* y = nullptr;           // blocks, each of `length` elements
+  std::size_t pairs = 0;                 // pieces * pairs <= fold_limit
+  bool reduce = true;                    // needed beyond inverse_limit
+  bool accumulate = false;               // y[b] += instead
+  std::int16_t* y = nullptr;             // blocks, each of `length` elements
   std::size_t blocks = 0;
   std::size_t length = 0;
 };
 
-// How many pairs of products add up before a fold: the sum over 2^16 and one multiple of q / 2 must fit in 16 bits.
-constexpr std::size_t run_limit(bool reduced) noexcept {
+// How many pairs of products may add up, for spectra of the text that are reduced or not: their sum over 2^16 and a multiple of q
+// over 2^16 must stay below `limit`.
+constexpr std::size_t pair_limit(bool reduced, std::int32_t limit) noexcept {
   const std::int64_t x = reduced ? reduced_bound : std::max(forward_bounds(first_level(1).bound).last, forward_bounds(first_level(2).bound).last);
-  return static_cast<std::size_t>((std::int64_t{32767 - q / 2 - 2} << 16) / (2 * x * (q / 2)));
+  return static_cast<std::size_t>((std::int64_t{limit - q / 2 - 2} << 16) / (2 * x * (q / 2)));
 }
+constexpr std::size_t fold_limit(bool reduced) noexcept { return pair_limit(reduced, 32767); }
+constexpr std::size_t inverse_limit(bool reduced) noexcept { return pair_limit(reduced, inverse_input); }
 
 struct Kernel {
   std::size_t lanes;
 
   // The spectra of text[i] == letter, times -1, for both letters of a pair. Tile t goes to out + t * out_tile: 2 * tile elements,
-  // interleaved. `work` holds 2 * 4096 elements. The order of frequencies differs between levels.
+  // each frequency's two elements side by side. `work` holds 2 * 4096 elements. The order of frequencies differs between levels.
   void (*forward)(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced,
                   std::int16_t* work);
   void (*multiply)(const Product& product);

@@ -17,11 +17,11 @@ inline Twiddle twiddle(const std::int16_t* pair) { return {load(pair), load(pair
 
 inline Vec multiply(Vec b, Twiddle f) {
   const Vec low = mullo(b, f.wq);
-  return mulhi(b, f.w) - mulhi(low, broadcast(q));
+  return opaque(mulhi(b, f.w) - mulhi(low, broadcast(q)));
 }
 inline Vec reduce(Vec a) {
   const Vec quotient = shift_right<8>(mulhi(a, broadcast(1365)) + broadcast(128));
-  return a - mullo(quotient, broadcast(q));
+  return a - mullo(quotient, opaque(broadcast(q)));
 }
 template <bool Reduce>
 inline void cross(Vec& a, Vec& b, Twiddle f) {
@@ -50,6 +50,7 @@ inline void forward_two(Vec& a, Vec& b, Vec& c, Vec& d, const Tables::Node* node
 template <unsigned Level>
 inline void forward_three(Vec* x, const Tables::Node* nodes, std::size_t k) {
   const Twiddle upper = twiddle(nodes[(std::size_t{1} << Level) + k]);
+#pragma GCC unroll 16
   for (int i = 0; i < 4; ++i) cross<forward_reduces(Level)>(x[i], x[i + 4], upper);
   forward_two<Level + 1>(x[0], x[1], x[2], x[3], nodes, 2 * k);
   forward_two<Level + 1>(x[4], x[5], x[6], x[7], nodes, 2 * k + 1);
@@ -57,6 +58,7 @@ inline void forward_three(Vec* x, const Tables::Node* nodes, std::size_t k) {
 
 // Levels 0, 1, 2 of subtree 0, whose first nodes have the factor 1.
 inline void forward_root(Vec (&x)[8], const Tables::Node* nodes) {
+#pragma GCC unroll 16
   for (int i = 0; i < 4; ++i) cross(x[i], x[i + 4]);
   cross(x[0], x[2]);
   cross(x[1], x[3]);
@@ -68,6 +70,7 @@ inline void forward_root(Vec (&x)[8], const Tables::Node* nodes) {
 // Row `row` of the eight that levels 0 to 2 join, as sums of masks; subtree 0 of one or three.
 template <std::size_t Subtrees>
 inline void read_root(const std::uint8_t* text, std::uint8_t letter, std::size_t row, Vec (&x)[8]) {
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < 8; ++i) {
     const std::uint8_t* at = text + (row + i * (rows / 8)) * lanes;
     x[i] = mask(at, letter);
@@ -76,6 +79,7 @@ inline void read_root(const std::uint8_t* text, std::uint8_t letter, std::size_t
 }
 // Those of subtree 1 or 2 after level 0.
 inline void read_twisted(const std::uint8_t* text, std::uint8_t letter, std::size_t row, const std::int16_t (&first)[6], Vec (&x)[8]) {
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < 4; ++i) {
     const std::uint8_t* at = text + (row + i * (rows / 8)) * lanes;
     const std::uint8_t* half = at + power_of_two / 2;
@@ -102,14 +106,17 @@ inline void forward_rows(const Tables& tables, std::size_t subtree, const std::u
       else read_root<1>(text, letter, row, x);
       forward_root(x, nodes);
     }
+#pragma GCC unroll 16
     for (std::size_t i = 0; i < 8; ++i) store(x[i], work + (row + i * (rows / 8)) * lanes);
   }
   for (std::size_t k = 0; k < 8; ++k) {
     for (std::size_t row = 0; row < rows / 64; ++row) {
       std::int16_t* at = work + (k * (rows / 8) + row) * lanes;
       Vec x[8];
+#pragma GCC unroll 16
       for (std::size_t i = 0; i < 8; ++i) x[i] = load(at + i * (rows / 64) * lanes);
       forward_three<3>(x, nodes, k);
+#pragma GCC unroll 16
       for (std::size_t i = 0; i < 8; ++i) store(x[i], at + i * (rows / 64) * lanes);
     }
   }
@@ -132,8 +139,10 @@ inline void forward_lanes(Vec (&x)[lanes], const std::int16_t* factors) {
 // Levels 6 to 11 of one square.
 inline void forward_square(const Tables& tables, std::size_t subtree, std::size_t index, const std::int16_t* work, Vec (&x)[lanes]) {
   const Tables::Node* nodes = tables.nodes[subtree].data();
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < lanes; ++i) x[i] = load(work + index * square + i * lanes);
   if constexpr (lanes == 16) {
+#pragma GCC unroll 16
     for (std::size_t i = 0; i < 4; ++i) forward_two<6>(x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3], nodes, 4 * index + i);
   } else {
     forward_three<6>(x, nodes, index);
@@ -142,7 +151,8 @@ inline void forward_square(const Tables& tables, std::size_t subtree, std::size_
   forward_lanes<row_levels>(x, tables.leaves[subtree].data() + index * 2 * lanes * (lanes - 1));
 }
 
-void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced, std::int16_t* work) {
+template <bool Reduced>
+inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, std::int16_t* work) {
   for (std::size_t subtree = 0; subtree < tables.subtrees; ++subtree) {
     for (std::size_t letter = 0; letter < 2; ++letter) {
       if (pair.text[letter] == nullptr) continue;
@@ -156,48 +166,58 @@ void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, st
         if (pair.text[letter] != nullptr) {
           forward_square(tables, subtree, index, work + letter * power_of_two, x[letter]);
         } else {
+#pragma GCC unroll 16
           for (std::size_t i = 0; i < lanes; ++i) x[letter][i] = zero();
         }
       }
+#pragma GCC unroll 16
       for (std::size_t i = 0; i < lanes; ++i) {
-        const Vec a = reduced ? reduce(x[0][i]) : x[0][i], b = reduced ? reduce(x[1][i]) : x[1][i];
-        store(interleave_low(a, b), to + 2 * lanes * i);
-        store(interleave_high(a, b), to + 2 * lanes * i + lanes);
+        const Vec a = Reduced ? reduce(x[0][i]) : x[0][i], b = Reduced ? reduce(x[1][i]) : x[1][i];
+        store(pair_even(a, b), to + 2 * lanes * i);
+        store(pair_odd(a, b), to + 2 * lanes * i + lanes);
       }
     }
   }
 }
 
+void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced, std::int16_t* work) {
+  if (reduced) forward_pair<true>(tables, pair, out, out_tile, work);
+  else forward_pair<false>(tables, pair, out, out_tile, work);
+}
+
+// Sums of products over 2^16, modulo q: makes the lower halves 0 by a multiple of q that fits in 16 bits with a sign.
+inline Vec fold(Vec even, Vec odd) {
+  const Vec inverse_of_q = broadcast32(q_inverse & 0xffff), modulus = broadcast32(q);
+  return join_upper(sub32(even, multiply_add(mullo(even, inverse_of_q), modulus)), sub32(odd, multiply_add(mullo(odd, inverse_of_q), modulus)));
+}
+
 // One vector of frequencies for Blocks blocks.
 template <std::size_t Blocks>
 inline void multiply_row(const Product& p, const std::int16_t* x, const std::int16_t* h, const std::uint32_t* slots, std::int16_t* y) {
-  Vec total[Blocks];
-  for (std::size_t b = 0; b < Blocks; ++b) total[b] = zero();
-  // Runs of terms that fit in 32 bits; see fold_limit.
-  std::size_t piece = 0, pair = 0;
-  while (piece < p.pieces) {
-    Vec low[Blocks], high[Blocks];
-    for (std::size_t b = 0; b < Blocks; ++b) low[b] = high[b] = zero();
-    for (std::size_t room = p.run; room > 0 && piece < p.pieces; --room) {
-      const std::int16_t* factor = h + piece * p.h_piece + pair * 2 * tile;
-      const Vec h_low = load(factor), h_high = load(factor + lanes);
+  Vec even[Blocks], odd[Blocks];
+#pragma GCC unroll 16
+  for (std::size_t b = 0; b < Blocks; ++b) even[b] = odd[b] = zero();
+  for (std::size_t piece = 0; piece < p.pieces; ++piece) {
+    const std::int16_t* segments[Blocks];
+#pragma GCC unroll 16
+    for (std::size_t b = 0; b < Blocks; ++b) segments[b] = x + slots[b + piece];
+    for (std::size_t at = 0; at < p.pairs * 2 * tile; at += 2 * tile) {
+      const Vec h_even = load(h + at), h_odd = load(h + at + lanes);
+#pragma GCC unroll 16
       for (std::size_t b = 0; b < Blocks; ++b) {
-        const std::int16_t* segment = x + slots[b + piece] + pair * 2 * tile;
-        low[b] = add32(low[b], multiply_add(load(segment), h_low));
-        high[b] = add32(high[b], multiply_add(load(segment + lanes), h_high));
-      }
-      if (++pair == p.pairs) {
-        pair = 0;
-        ++piece;
+        even[b] = add32(even[b], multiply_add(load(segments[b] + at), h_even));
+        odd[b] = add32(odd[b], multiply_add(load(segments[b] + at + lanes), h_odd));
       }
     }
-    for (std::size_t b = 0; b < Blocks; ++b) {
-      const Vec quotient = mullo(lower_halves(low[b], high[b]), broadcast(static_cast<std::int16_t>(q_inverse)));
-      const Vec folded = reduce(upper_halves(low[b], high[b]) - mulhi(quotient, broadcast(q)));
-      total[b] = p.single_run ? folded : reduce(total[b] + folded);
-    }
+    h += p.h_piece;
   }
-  for (std::size_t b = 0; b < Blocks; ++b) store(total[b], y + b * p.length);
+#pragma GCC unroll 16
+  for (std::size_t b = 0; b < Blocks; ++b) {
+    Vec folded = fold(even[b], odd[b]);
+    if (p.reduce) folded = reduce(folded);
+    if (p.accumulate) folded = reduce(folded + load(y + b * p.length));
+    store(folded, y + b * p.length);
+  }
 }
 
 template <std::size_t Blocks>
@@ -220,7 +240,7 @@ void multiply(const Product& p) {
   }
 }
 
-// Levels row_levels + 2 - ... of the inverse on transposed rows: the place is the row, the factor the same for all lanes.
+// Levels Level, Level - 1, ..., row_levels of the inverse, on transposed rows: the place is the row, the factor the same for all lanes.
 template <unsigned Level>
 inline void inverse_lanes(const Tables& tables, Vec (&x)[lanes]) {
   if constexpr (Level >= row_levels) {
@@ -248,6 +268,7 @@ template <unsigned Level>
 inline void inverse_three(const std::int16_t* places, std::size_t stride, std::size_t row, Vec* x) {
   inverse_two<Level>(places, stride, row, x[0], x[1], x[2], x[3]);
   inverse_two<Level>(places, stride, row, x[4], x[5], x[6], x[7]);
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < 4; ++i) {
     cross<inverse_reduces(Level - 2)>(x[i], x[i + 4], twiddle(places + 2 * lanes * ((4 + i) * stride + row)));
   }
@@ -255,16 +276,20 @@ inline void inverse_three(const std::int16_t* places, std::size_t stride, std::s
 
 inline void inverse_square(const Tables& tables, std::int16_t* data) {
   Vec x[lanes];
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < lanes; ++i) x[i] = load(data + i * lanes);
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < lanes; i += 2) cross(x[i], x[i + 1]);
   inverse_lanes<levels - 2>(tables, x);
   transpose(x);
   const std::int16_t* places = tables.places.data();
   if constexpr (lanes == 16) {
+#pragma GCC unroll 16
     for (std::size_t i = 0; i < lanes; i += 4) inverse_two<row_levels - 1>(places, 1, 0, x[i], x[i + 1], x[i + 2], x[i + 3]);
   } else {
     inverse_three<row_levels - 1>(places, 1, 0, x);
   }
+#pragma GCC unroll 16
   for (std::size_t i = 0; i < lanes; ++i) store(x[i], data + i * lanes);
 }
 
@@ -274,8 +299,10 @@ inline void inverse_rows(const std::int16_t* places, std::size_t stride, std::in
     for (std::size_t block = 0; block < rows; block += 8 * stride) {
       std::int16_t* at = data + (block + row) * lanes;
       Vec x[8];
+#pragma GCC unroll 16
       for (std::size_t i = 0; i < 8; ++i) x[i] = load(at + i * stride * lanes);
       inverse_three<Level>(places, stride, row, x);
+#pragma GCC unroll 16
       for (std::size_t i = 0; i < 8; ++i) store(x[i], at + i * stride * lanes);
     }
   }
@@ -287,7 +314,7 @@ inline void join_thirds(const Tables& tables, std::int16_t* data) {
   for (std::size_t row = 0; row < rows; ++row) {
     std::int16_t* at = data + row * lanes;
     const std::int16_t* twist = tables.twists.data() + row * 4 * lanes;
-    const Vec f = reduce(load(at));
+    const Vec f = load(at);
     const Vec a = multiply(load(at + power_of_two), twiddle(twist));
     const Vec b = multiply(load(at + 2 * power_of_two), twiddle(twist + 2 * lanes));
     const Vec turned = multiply(a - b, zeta);

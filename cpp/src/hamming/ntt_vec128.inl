@@ -9,6 +9,13 @@ inline Vec load(const std::int16_t* from) { return {_mm_loadu_si128(reinterpret_
 inline void store(Vec a, std::int16_t* to) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), a.v); }
 inline void store32(Vec a, std::int32_t* to) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), a.v); }
 inline Vec load32(const std::int32_t* from) { return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))}; }
+// The same value, of which the compiler knows nothing: keeps it from rearranging sums and from multiplying by shifts.
+inline Vec opaque(Vec a) {
+#if defined(__GNUC__)
+  __asm__("" : "+x"(a.v));
+#endif
+  return a;
+}
 inline Vec zero() { return {_mm_setzero_si128()}; }
 inline Vec broadcast(std::int16_t a) { return {_mm_set1_epi16(a)}; }
 inline Vec broadcast32(std::int32_t a) { return {_mm_set1_epi32(a)}; }
@@ -22,14 +29,19 @@ inline Vec shift_right(Vec a) { return {_mm_srai_epi16(a.v, Bits)}; }
 inline Vec add32(Vec a, Vec b) { return {_mm_add_epi32(a.v, b.v)}; }
 inline Vec sub32(Vec a, Vec b) { return {_mm_sub_epi32(a.v, b.v)}; }
 inline Vec multiply_add(Vec a, Vec b) { return {_mm_madd_epi16(a.v, b.v)}; }
-// Pairs (a_i, b_i): the lower half of them, and the upper.
 inline Vec interleave_low(Vec a, Vec b) { return {_mm_unpacklo_epi16(a.v, b.v)}; }
 inline Vec interleave_high(Vec a, Vec b) { return {_mm_unpackhi_epi16(a.v, b.v)}; }
-// The upper and lower halves of the 32-bit lanes of (low, high), in the order that the interleavings undo.
-inline Vec upper_halves(Vec low, Vec high) { return {_mm_packs_epi32(_mm_srai_epi32(low.v, 16), _mm_srai_epi32(high.v, 16))}; }
-inline Vec lower_halves(Vec low, Vec high) {
-  return {_mm_packs_epi32(_mm_srai_epi32(_mm_slli_epi32(low.v, 16), 16), _mm_srai_epi32(_mm_slli_epi32(high.v, 16), 16))};
+// The lower halves of a's 32-bit lanes under the upper halves of b's.
+inline __m128i choose_upper(__m128i a, __m128i b) {
+  const __m128i upper = _mm_set1_epi32(-65536);
+  return _mm_or_si128(_mm_andnot_si128(upper, a), _mm_and_si128(upper, b));
 }
+// Pairs (a_i, b_i) of even i, and of odd i.
+inline Vec pair_even(Vec a, Vec b) { return {choose_upper(a.v, _mm_slli_epi32(b.v, 16))}; }
+inline Vec pair_odd(Vec a, Vec b) { return {choose_upper(_mm_srli_epi32(a.v, 16), b.v)}; }
+// The upper halves of the 32-bit lanes of both, in order.
+inline Vec join_upper(Vec even, Vec odd) { return {choose_upper(_mm_srli_epi32(even.v, 16), odd.v)}; }
+inline void prefetch(const std::int16_t* at) { _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0); }
 // Non-negative lanes as 32 bits, in order.
 inline void widen(Vec a, Vec& low, Vec& high) {
   low = {_mm_unpacklo_epi16(a.v, _mm_setzero_si128())};
@@ -92,6 +104,7 @@ inline void store(Vec a, std::int16_t* to) { std::memcpy(to, &a, sizeof a); }
 inline Vec load32(const std::int32_t* from) { return each32([=](int i) { return from[i]; }); }
 inline void store32(Vec a, std::int32_t* to) { std::memcpy(to, &a, sizeof a); }
 inline Vec zero() { return {}; }
+inline Vec opaque(Vec a) { return a; }
 inline Vec broadcast(std::int16_t a) { return each([=](int) { return a; }); }
 inline Vec broadcast32(std::int32_t a) { return each32([=](int) { return a; }); }
 inline Vec operator+(Vec a, Vec b) { return each([&](int i) { return a.v[i] + b.v[i]; }); }
@@ -112,16 +125,13 @@ inline Vec sub32(Vec a, Vec b) {
 inline Vec multiply_add(Vec a, Vec b) {
   return each32([&](int i) { return a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1]; });
 }
-inline Vec interleave_low(Vec a, Vec b) { return each([&](int i) { return i % 2 == 0 ? a.v[i / 2] : b.v[i / 2]; }); }
-inline Vec interleave_high(Vec a, Vec b) { return each([&](int i) { return i % 2 == 0 ? a.v[4 + i / 2] : b.v[4 + i / 2]; }); }
-inline Vec upper_halves(Vec low, Vec high) {
-  const Wide x = wide(low), y = wide(high);
-  return each([&](int i) { return (i < 4 ? x.v[i] : y.v[i - 4]) >> 16; });
+inline Vec pair_even(Vec a, Vec b) { return each([&](int i) { return i % 2 == 0 ? a.v[i] : b.v[i - 1]; }); }
+inline Vec pair_odd(Vec a, Vec b) { return each([&](int i) { return i % 2 == 0 ? a.v[i + 1] : b.v[i]; }); }
+inline Vec join_upper(Vec even, Vec odd) {
+  const Wide x = wide(even), y = wide(odd);
+  return each([&](int i) { return (i % 2 == 0 ? x.v[i / 2] : y.v[i / 2]) >> 16; });
 }
-inline Vec lower_halves(Vec low, Vec high) {
-  const Wide x = wide(low), y = wide(high);
-  return each([&](int i) { return i < 4 ? x.v[i] : y.v[i - 4]; });
-}
+inline void prefetch(const std::int16_t*) {}
 inline void widen(Vec a, Vec& low, Vec& high) {
   low = each32([&](int i) { return a.v[i]; });
   high = each32([&](int i) { return a.v[4 + i]; });

@@ -8,6 +8,13 @@ inline Vec load(const std::int16_t* from) { return {_mm256_loadu_si256(reinterpr
 inline void store(Vec a, std::int16_t* to) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a.v); }
 inline void store32(Vec a, std::int32_t* to) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), a.v); }
 inline Vec load32(const std::int32_t* from) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))}; }
+// The same value, of which the compiler knows nothing: keeps it from rearranging sums and from multiplying by shifts.
+inline Vec opaque(Vec a) {
+#if defined(__GNUC__)
+  __asm__("" : "+x"(a.v));
+#endif
+  return a;
+}
 inline Vec zero() { return {_mm256_setzero_si256()}; }
 inline Vec broadcast(std::int16_t a) { return {_mm256_set1_epi16(a)}; }
 inline Vec broadcast32(std::int32_t a) { return {_mm256_set1_epi32(a)}; }
@@ -21,17 +28,14 @@ inline Vec shift_right(Vec a) { return {_mm256_srai_epi16(a.v, Bits)}; }
 inline Vec add32(Vec a, Vec b) { return {_mm256_add_epi32(a.v, b.v)}; }
 inline Vec sub32(Vec a, Vec b) { return {_mm256_sub_epi32(a.v, b.v)}; }
 inline Vec multiply_add(Vec a, Vec b) { return {_mm256_madd_epi16(a.v, b.v)}; }
-// Pairs (a_i, b_i) of the lower and the upper half of each 128 bits.
 inline Vec interleave_low(Vec a, Vec b) { return {_mm256_unpacklo_epi16(a.v, b.v)}; }
 inline Vec interleave_high(Vec a, Vec b) { return {_mm256_unpackhi_epi16(a.v, b.v)}; }
-// The upper and lower halves of the 32-bit lanes of (low, high), in the order that the interleavings undo.
-inline Vec upper_halves(Vec low, Vec high) {
-  return {_mm256_packs_epi32(_mm256_srai_epi32(low.v, 16), _mm256_srai_epi32(high.v, 16))};
-}
-inline Vec lower_halves(Vec low, Vec high) {
-  return {_mm256_packs_epi32(_mm256_srai_epi32(_mm256_slli_epi32(low.v, 16), 16),
-                             _mm256_srai_epi32(_mm256_slli_epi32(high.v, 16), 16))};
-}
+// Pairs (a_i, b_i) of even i, and of odd i.
+inline Vec pair_even(Vec a, Vec b) { return {_mm256_blend_epi16(a.v, _mm256_slli_epi32(b.v, 16), 0xaa)}; }
+inline Vec pair_odd(Vec a, Vec b) { return {_mm256_blend_epi16(_mm256_srli_epi32(a.v, 16), b.v, 0xaa)}; }
+// The upper halves of the 32-bit lanes of both, in order.
+inline Vec join_upper(Vec even, Vec odd) { return {_mm256_blend_epi16(_mm256_srli_epi32(even.v, 16), odd.v, 0xaa)}; }
+inline void prefetch(const std::int16_t* at) { _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0); }
 // Non-negative lanes as 32 bits, in order.
 inline void widen(Vec a, Vec& low, Vec& high) {
   low = {_mm256_cvtepu16_epi32(_mm256_castsi256_si128(a.v))};

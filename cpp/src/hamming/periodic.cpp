@@ -9,6 +9,9 @@ namespace pyalgo::hamming {
 
 namespace {
 
+// Places to sum up before they leave the first-level cache.
+constexpr std::size_t stretch = 2048;
+
 // A place where a letter begins (+1) or ceases (-1) to stand.
 struct Difference {
   std::uint32_t place;
@@ -91,7 +94,7 @@ class Periodic final : public Engine<Code> {
   Periodic(const std::vector<Pattern<Code>>& patterns, std::size_t period) {
     for (const Pattern<Code>& pattern : patterns) {
       patterns_.emplace_back(pattern, period);
-      block_ = std::max(block_, pattern.length);
+      block_ = std::max(block_, patterns_.back().period);
     }
   }
 
@@ -102,9 +105,10 @@ class Periodic final : public Engine<Code> {
       period = std::max(period, pattern.period);
       reach = std::max(reach, pattern.reach());
     }
-    buffers->products.resize(reach + block_);
-    buffers->once.resize(period + block_);
-    buffers->twice.resize(period + block_);
+    buffers->products.resize(2 * reach + block_);
+    buffers->once.resize(period);
+    buffers->twice.resize(period);
+    buffers->sums.resize(std::max(stretch, period));
     return buffers;
   }
 
@@ -117,11 +121,12 @@ class Periodic final : public Engine<Code> {
  private:
   // Unsigned, as sums on the way may wrap round; the last ones are counts.
   struct Buffers final : Engine<Code>::Workspace {
-    std::vector<std::uint32_t> products;
-    std::vector<std::uint32_t> once, twice;  // sums; the first `period` are the last of the block before
+    std::vector<std::uint32_t> products;     // a window that moves upwards, and back when it comes to the end
+    std::vector<std::uint32_t> once, twice;  // the running sums, one for each remainder modulo the period
+    std::vector<std::uint32_t> sums;         // of a stretch
 
     std::size_t nbytes() const noexcept override {
-      return (products.capacity() + once.capacity() + twice.capacity()) * sizeof(std::uint32_t);
+      return (products.capacity() + once.capacity() + twice.capacity() + sums.capacity()) * sizeof(std::uint32_t);
     }
   };
 
@@ -151,15 +156,16 @@ void add_products(const Differences<Code>& pattern, const Code* text, std::size_
   });
 }
 
-// to[i] = to[i - stride] + sign * from[i], i from `stride` on; from[0] belongs to to[stride].
-template <bool negative>
-void sum_up(const std::uint32_t* from, std::uint32_t* to, std::size_t size, std::size_t stride) noexcept {
-  if (stride == 1) {  // a running sum in a register instead of a store that is loaded at once
-    std::uint32_t sum = to[0];
-    for (std::size_t i = 0; i < size; ++i) to[i + 1] = sum = negative ? sum - from[i] : sum + from[i];
-    return;
+// sums[i] = the second running sums with stride `period` of -products; remainder by remainder, with the sums in registers, as a
+// sum that is stored and loaded again `period` places later stalls when the period is short.
+void sum_twice(const std::uint32_t* products, std::size_t size, std::size_t period, std::uint32_t* once, std::uint32_t* twice,
+               std::uint32_t* sums) noexcept {
+  for (std::size_t j = 0; j < std::min(period, size); ++j) {
+    std::uint32_t first = once[j], second = twice[j];
+    for (std::size_t i = j; i < size; i += period) sums[i] = second += first -= products[i];
+    once[j] = first;
+    twice[j] = second;
   }
-  for (std::size_t i = 0; i < size; ++i) to[i + stride] = negative ? to[i] - from[i] : to[i] + from[i];
 }
 
 // Once the block that begins at symbol `start` is added, products[k] is final for k < size; it is the product for alignment
@@ -169,25 +175,27 @@ void Periodic<Code>::count_pattern(const Differences<Code>& pattern, const Code*
                                    Buffers& buffers) const {
   const std::size_t period = pattern.period, reach = pattern.reach(), head = pattern.length - 1;
   const std::size_t needed = target.count + head;
-  std::uint32_t* const products = buffers.products.data();
-  std::uint32_t* const once = buffers.once.data();
-  std::uint32_t* const twice = buffers.twice.data();
-  std::fill_n(products, reach + block_, 0);
-  std::fill_n(once, period, 0);
-  std::fill_n(twice, period, 0);
-  for (std::size_t start = 0; start < needed; start += block_) {
-    const std::size_t size = std::min(block_, needed - start);
-    add_products(pattern, text, start, size, products);
-    sum_up<true>(products, once, size, period);
-    sum_up<false>(once + period, twice, size, period);
-    for (std::size_t k = start < head ? std::min(size, head - start) : 0; k < size; ++k) {
-      std::int32_t& out = target.out[start + k - head];
-      out = (target.accumulate ? out : target.base) - static_cast<std::int32_t>(twice[period + k]);
-    }
-    std::copy_n(once + size, period, once);
-    std::copy_n(twice + size, period, twice);
-    std::copy(products + size, products + size + reach, products);
+  const std::size_t block = block_ - block_ % period, step = std::max<std::size_t>(1, stretch / period) * period;
+  std::uint32_t* products = buffers.products.data();
+  const std::uint32_t* const sums = buffers.sums.data();
+  std::fill_n(products, reach, 0);
+  std::fill(buffers.once.begin(), buffers.once.end(), 0);
+  std::fill(buffers.twice.begin(), buffers.twice.end(), 0);
+  for (std::size_t start = 0; start < needed; start += block) {
+    const std::size_t size = std::min(block, needed - start);
     std::fill_n(products + reach, size, 0);
+    add_products(pattern, text, start, size, products);
+    for (std::size_t k = 0; k < size; k += step) {
+      const std::size_t part = std::min(step, size - k), at = start + k;
+      sum_twice(products + k, part, period, buffers.once.data(), buffers.twice.data(), buffers.sums.data());
+      for (std::size_t i = at < head ? std::min(part, head - at) : 0; i < part; ++i) {
+        std::int32_t& out = target.out[at + i - head];
+        out = (target.accumulate ? out : target.base) - static_cast<std::int32_t>(sums[i]);
+      }
+    }
+    products += size;
+    if (products + reach + block > buffers.products.data() + buffers.products.size())
+      products = std::copy_n(products, reach, buffers.products.data()) - reach;
   }
 }
 

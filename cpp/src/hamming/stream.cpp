@@ -130,7 +130,9 @@ Chunk StateOf<Code>::update(const Text& piece) {
     if (keep_head_ && head_.size() < m_ - 1) head_.insert(head_.end(), to, to + std::min(n, m_ - 1 - head_.size()));
     window_.extend(n);
     stats.n_seen += n;
-    if (ready() > latency_) settle(ready(), chunk);
+    // In whole multiples, so that what is settled does not depend on how the text was cut into pieces.
+    const std::uint64_t due = (stats.n_emitted + ready()) / (latency_ + 1) * (latency_ + 1);
+    if (due > stats.n_emitted) settle(due - stats.n_emitted, chunk);
   }
   return chunk;
 }
