@@ -84,11 +84,8 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
       load.increments += periodic_increments(pattern, periods_[p].period, sample.data(), sample.size()) /
                          static_cast<double>(sample.size());
   }
-  for (std::size_t code = 0; code < places.size(); ++code) {
-    if (places[code] == 0) continue;
-    load.letters += 1;
-    load.split += 1 + places[code] * density[code];  // TODO
-  }
+  load.letters = static_cast<double>(places.size()) - static_cast<double>(std::count(places.begin(), places.end(), 0U));
+  load.split = predicted_split_ns(patterns_, density);
   return load;
 }
 
