@@ -17,18 +17,25 @@ EDGES = (
 
 
 def naive(text, pattern, wildcard=None, text_wildcard=None):
-    """D[i] = #{j : text[i + j] != pattern[j], neither a wildcard of its side}, as int64; along the shorter loop."""
+    """D[i] = #{j : text[i + j] != pattern[j], neither a wildcard of its side}; along the shorter loop."""
+
+    def differ(symbols, others):
+        unequal = symbols != others
+        if wildcard is not None:
+            unequal &= others != wildcard
+        if text_wildcard is not None:
+            unequal &= symbols != text_wildcard
+        return unequal
+
     n, m = max(0, len(text) - len(pattern) + 1), len(pattern)
-    counts = np.full(m, True) if wildcard is None else pattern != wildcard
-    fixed = np.full(len(text), True) if text_wildcard is None else text != text_wildcard
-    distances = np.zeros(n, np.int64)
+    distances = np.zeros(n, np.int32)
     if m < n:
-        for j in np.flatnonzero(counts):
-            distances += (text[j : j + n] != pattern[j]) & fixed[j : j + n]
+        for j in range(m):
+            distances += differ(text[j : j + n], pattern[j])
     else:
         for i in range(n):
-            distances[i] = np.count_nonzero((text[i : i + m] != pattern) & fixed[i : i + m] & counts)
-    return distances
+            distances[i] = np.count_nonzero(differ(text[i : i + m], pattern))
+    return distances.astype(np.int64)
 
 
 def mutated(symbols, rate, sigma, rng):
