@@ -50,14 +50,8 @@ struct Choice {
   double ns;               // per symbol of text
 };
 template <class Code>
-Choice choose_tiers(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters,
-                               const LetterIndex<Code>& index, const std::vector<double>& density, Isa isa) {
-  std::vector<double> counts(letters.size());
-  std::size_t length = 0;
-  for (const Pattern<Code>& pattern : patterns) {
-    for (Code code : pattern.codes) ++counts[index.find(code)];
-    length = std::max(length, pattern.length);
-  }
+Choice choose_tiers(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
+                    const std::vector<double>& density, Isa isa) {
   constexpr std::size_t choices = std::size_t{1} << tiers;
   std::array<double, choices> sums{};
   const auto cheapest = [](const Costs& costs, std::size_t choice) {
@@ -134,7 +128,13 @@ Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector
     : n_patterns_(patterns.size()) {
   const std::vector<Code> letters = letters_of(patterns);
   const LetterIndex<Code> index(letters);
-  const std::vector<Tier> chosen = choose_tiers(patterns, letters, index, density, isa).tier;
+  std::vector<std::uint32_t> counts(letters.size());
+  std::size_t longest = 0;
+  for (const Pattern<Code>& pattern : patterns) {
+    for (const Code code : pattern.codes) ++counts[index.find(code)];
+    longest = std::max(longest, pattern.length);
+  }
+  const std::vector<Tier> chosen = choose_tiers(letters, counts, longest, density, isa).tier;
   const auto of_tier = [&](Tier tier) {
     return restrict_to(patterns, index, [&](std::uint32_t letter) { return chosen[letter] == tier; });
   };
@@ -154,9 +154,9 @@ std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, co
 }
 
 template <class Code>
-double predicted_split_ns(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa) {
-  const std::vector<Code> letters = letters_of(patterns);
-  return choose_tiers(patterns, letters, LetterIndex<Code>(letters), density, isa).ns;
+double predicted_split_ns(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
+                          const std::vector<double>& density, Isa isa) {
+  return choose_tiers(letters, counts, length, density, isa).ns;
 }
 
 template std::unique_ptr<Engine<std::uint8_t>> make_split(std::vector<Pattern<std::uint8_t>>, const std::vector<double>&, Isa);
@@ -164,8 +164,8 @@ template std::unique_ptr<Engine<std::uint16_t>> make_split(std::vector<Pattern<s
 template std::unique_ptr<Engine<std::uint32_t>> make_split(std::vector<Pattern<std::uint32_t>>, const std::vector<double>&, Isa);
 
 
-template double predicted_split_ns(const std::vector<Pattern<std::uint8_t>>&, const std::vector<double>&, Isa);
-template double predicted_split_ns(const std::vector<Pattern<std::uint16_t>>&, const std::vector<double>&, Isa);
-template double predicted_split_ns(const std::vector<Pattern<std::uint32_t>>&, const std::vector<double>&, Isa);
+template double predicted_split_ns(const std::vector<std::uint8_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
+template double predicted_split_ns(const std::vector<std::uint16_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
+template double predicted_split_ns(const std::vector<std::uint32_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
 
 }  // namespace pyalgo::hamming
