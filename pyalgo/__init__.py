@@ -49,7 +49,9 @@ _HOME = {
     "load": "pyalgo.registry",
     "run": "pyalgo.stream.runner",
 }
-_MODULES = frozenset({"algorithm", "arrays", "errors", "registry", "snapshot", "stream", "submodular", "testing"})
+_MODULES = frozenset(
+    {"algorithm", "arrays", "errors", "hamming", "registry", "snapshot", "stream", "submodular", "testing"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument(
         "--source", metavar="URL",
-        help="a .csv, .jsonl, .ndjson (also .gz, .zst), .parquet or .arrow file, a folder or 'pattern*' of them, "
+        help="a .csv, .jsonl, .ndjson, .fa#RECORD or .bin file (also .gz, .zst), .parquet or .arrow, a folder or 'pattern*', "
         "python:module:callable, or - for JSON lines or Arrow IPC on standard input",
     )  # fmt: skip
     run.add_argument(
@@ -132,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
         "--sink",
         metavar="URL",
         help="a .jsonl file, a .parquet folder, sqlite:PATH#table, or - for standard output (default)",
+    )
+    run.add_argument(
+        "--emit",
+        action="store_true",
+        default=None,
+        help="write also what the updates settle for good, as it is settled",
     )
     run.add_argument("--state", metavar="PATH", help="keep the state in this file, and go on from it")
     run.add_argument(
@@ -288,7 +294,8 @@ def _feed(tables: dict[str, Any], options: argparse.Namespace) -> int:
 def _say_the_end(tables: dict[str, Any], summary: runner.RunSummary) -> None:
     sink, state = tables.get("sink", {}).get("url", "-"), tables.get("state", {}).get("path")
     where = f" in {sink}" if sink != "-" else ""
-    print(f"done: {_count(summary.rows, 'row')}, {_count(summary.seq, 'answer')}{where}", file=sys.stderr)
+    written = _count(summary.seq, "line" if tables.get("sink", {}).get("emit") else "answer")
+    print(f"done: {_count(summary.rows, 'row')}, {written}{where}", file=sys.stderr)
     if state is not None and where:
         print(f"see them: pyalgo report {shlex.quote(state)} -o run.html", file=sys.stderr)
 
@@ -424,6 +431,7 @@ def _tables(options: argparse.Namespace) -> dict[str, Any]:
         ("source", "rejects", options.rejects),
         ("query", "every", options.query_every),
         ("sink", "url", options.sink),
+        ("sink", "emit", options.emit),
         ("state", "path", options.state),
         ("state", "checkpoint", options.checkpoint),
     ):

@@ -90,6 +90,8 @@ class _Tracks:
         self._rows: list[float] = []
 
     def add(self, entry: Mapping[str, Any]) -> None:
+        if "result" not in entry:  # what an update settled
+            return
         self.last = entry
         if self.count % self._stride == 0:
             self._keep(entry)
@@ -128,7 +130,7 @@ def _facts(run: SavedRun) -> str:
     rate = at.rows / at.seconds if at.seconds > 0 else math.nan
     facts = {
         "rows": f"{at.rows:,}",
-        "answers": f"{at.seq:,}",
+        "lines" if run.job.get("sink", {}).get("emit") else "answers": f"{at.seq:,}",
         "status": "finished" if at.finished else "goes on" if run.holder else "stopped, can go on",
         "running time": f"{at.seconds:.1f} s",
         "mean rate": f"{human(rate)} rows/s" if math.isfinite(rate) else "—",

@@ -91,6 +91,7 @@ class Job:
     every: Interval | None = None
     options: dict[str, Any] = field(default_factory=dict)
     sink: str = "-"
+    emit: bool = False
     state: str | None = None
     checkpoint: Interval = Interval(seconds=1.0)
 
@@ -100,7 +101,7 @@ class Job:
             "algorithm": {"name": self.algorithm, **self.params},
             "source": {"url": self.source, "batch_rows": self.batch_rows, "columns": self.columns},
             "query": {"every": None if self.every is None else self.every.value(), "options": self.options},
-            "sink": {"url": self.sink},
+            "sink": {"url": self.sink, "emit": self.emit},
         }
 
     def tables(self) -> dict[str, Any]:
@@ -110,7 +111,7 @@ class Job:
             "algorithm": {"name": self.algorithm, **self.params},
             "source": _given({**source, "on_error": self.on_error, "rejects": self.rejects}),
             "query": _given({"every": None if self.every is None else self.every.value(), "options": self.options}),
-            "sink": {"url": self.sink},
+            "sink": {"url": self.sink, "emit": self.emit},
             "state": _given({"path": self.state, "checkpoint": self.checkpoint.value()}),
         }
 
@@ -177,7 +178,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "every": Key((int, str), "at the end only", 'rows, or seconds as "2s"'),
         "options": Key(Mapping, "none", "what the algorithm's query takes"),
     },
-    "sink": {"url": Key(str, '"-"', "where the answers go")},
+    "sink": {
+        "url": Key(str, '"-"', "where the answers go"),
+        "emit": Key(bool, "false", "write also what the updates settle for good, as it is settled"),
+    },
     "state": {
         "path": Key(str, "no state", "the file that keeps the state; the job goes on from it"),
         "checkpoint": Key((int, str), '"1s"', "how often the state is saved: rows, or seconds"),
@@ -262,6 +266,7 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
         settings["every"] = parse_interval("query.every", query["every"])
     if "url" in tables.get("sink", {}):
         settings["sink"] = tables["sink"]["url"]
+    settings["emit"] = tables.get("sink", {}).get("emit", False)
     if "checkpoint" in state:
         settings["checkpoint"] = parse_interval("state.checkpoint", state["checkpoint"])
     return Job(**settings)

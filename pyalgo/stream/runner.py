@@ -43,7 +43,7 @@ class RunSummary:
     rows : int
         Rows taken in since the job's beginning.
     seq : int
-        Lines written since the job's beginning.
+        Entries written since the job's beginning: answers, and emissions where the job wants them.
     resumed : bool
         Whether the run went on from a state.
     finished : bool
@@ -191,6 +191,7 @@ class _Loop:
         self.kept = replace(self.at)
         self.rejects = Rejects(job.rejects_path())
         self.opened = False
+        self.settled: list[Any] = []  # emissions of the batch being taken in
         self.result: Any = None
         self.state_bytes = 0
         self.begun = self.query_clock = self.checkpoint_clock = time.monotonic()
@@ -258,6 +259,9 @@ class _Loop:
                 batch = Batch({}, 0)
             if batch is None:
                 self._open_sink()
+                if self.job.emit and hasattr(self.algorithm, "flush"):  # what it held back
+                    self._count(0, self.algorithm.flush())
+                    self._emit()
                 if self.at.seq == 0 or self.at.last_line_rows < self.at.rows:
                     self._write()
                 return True
@@ -267,6 +271,8 @@ class _Loop:
     def _rows_to_stop(self) -> int:
         """Batches end at query points and at the last row wanted, so that neither depends on how the source cuts them."""
         wanted = self.job.batch_rows
+        if self.job.emit:  # an entry tells of one batch, so the batches too must not depend on where a run began
+            wanted -= self.at.rows % wanted
         if self.job.every is not None and self.job.every.rows is not None:
             wanted = min(wanted, self.job.every.rows - self.at.rows % self.job.every.rows)
         if self.max_rows is not None:
@@ -279,6 +285,7 @@ class _Loop:
             self._update(batch)
             self._open_sink()
         self.at.offset, self.at.fingerprint = self.source.offset, self.source.fingerprint()
+        self._emit()
         if self._query_due():
             self._write()
             self.query_clock = time.monotonic()
@@ -291,13 +298,13 @@ class _Loop:
 
     def _update(self, batch: Batch) -> None:
         try:
-            # What an update settles (the emission it returns) is not written yet.
-            self.algorithm.update(batch.columns)
-            self.at.rows += batch.rows
+            emission = self.algorithm.update(batch.columns)
         except (ValueError, TypeError, KeyError) as error:
             if self.job.on_error == "stop":
                 raise DataError(": ".join(_placed(error, self.source, batch))) from error
             self._update_piecewise(batch, error)
+        else:
+            self._count(batch.rows, emission)
 
     def _update_piecewise(self, batch: Batch, error: Exception) -> None:
         """The rows of a refused batch but those that are to blame, which the algorithm names or halving finds."""
@@ -307,8 +314,7 @@ class _Loop:
             first, piece, refused = pieces.pop()
             if refused is None:
                 try:
-                    self.algorithm.update(piece.columns)
-                    self.at.rows += piece.rows
+                    self._count(piece.rows, self.algorithm.update(piece.columns))
                     continue
                 except (ValueError, TypeError, KeyError) as again:
                     refused = again
@@ -337,12 +343,27 @@ class _Loop:
                 self.rejects.open(self.kept.rejects)
             self.opened = True
 
+    def _count(self, rows: int, emission: Any) -> None:
+        """Rows that were taken in, and what they settled, which is written once the place behind the batch is known."""
+        self.at.rows += rows
+        if self.job.emit and emission is not None:
+            self.settled.append(emission)
+
+    def _emit(self) -> None:
+        for emission in self.settled:
+            entry = sinks.to_json(emission)
+            if not sinks.is_empty(entry):
+                self._enter("emission", entry)
+        self.settled.clear()
+
     def _write(self) -> None:
         self.result = _ask(self.algorithm, self.job)
-        self.at.seq += 1
         self.at.last_line_rows = self.at.rows
-        result = sinks.to_json(self.result)
-        self.sink.write({"seq": self.at.seq, "rows": self.at.rows, "offset": self.at.offset, "result": result})
+        self._enter("result", sinks.to_json(self.result))
+
+    def _enter(self, kind: str, content: Any) -> None:
+        self.at.seq += 1
+        self.sink.write({"seq": self.at.seq, "rows": self.at.rows, "offset": self.at.offset, kind: content})
 
     def _checkpoint(self, *, finished: bool, wait: bool = False) -> None:
         """The sink first, then the store: a crash between the two leaves answers behind the position, which are cut off.

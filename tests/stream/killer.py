@@ -25,6 +25,14 @@ STATE = "s.state"
 
 
 def job(source: str, target: str) -> dict:
+    if source != "-" and not source.endswith(".jsonl"):  # of symbols
+        return {
+            "algorithm": {"name": "toy.matches", "pattern": "GATTACA", "k": 3},
+            "source": {"url": source, "batch_rows": 170},
+            "query": {"every": 100},
+            "sink": {"url": target, "emit": True},
+            "state": {"path": STATE, "checkpoint": 300},
+        }
     return {
         "algorithm": {"name": "submodular", "objective": {"name": "coverage"}, "k": 5},
         "source": {"url": source, "batch_rows": 170, "on_error": "skip", "rejects": "rejects.jsonl"},
@@ -66,9 +74,9 @@ def child(tables: dict) -> int:
         os._exit(code)
 
 
-def clean() -> None:
+def clean(source: str) -> None:
     for path in Path().iterdir():
-        if path.name not in ("in.jsonl", "whole"):
+        if path.name not in ("in.jsonl", source.partition("#")[0]):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -125,7 +133,7 @@ def main() -> None:
     rng = random.Random(int(seed))
     kills = 0
     while kills < int(kills_wanted):
-        clean()
+        clean(source)
         for attempt in range(1000):  # far more than it takes
             pid = child(tables)
             # Ever longer, as the machine may have become slower than it was when the time was taken.

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pyalgo
@@ -51,8 +53,75 @@ def answers(f: DynamicSubmodularMaximizer) -> dict:
     }
 
 
+# Parameters of the streams on file; the pattern is symbols 100 to 123 of the text, as bytes, code points or numbers.
+HAMMING = {
+    "bytes": {},
+    "str": {"k": 9, "wildcard": "\N{WATER WAVE}"},
+    "int64": {"latency": 50, "keep_head": True},
+}
+SYMBOLS = {"bytes": b"ACGT", "str": "\xe9\N{BUG}\u4e2d\N{WATER WAVE}", "int64": [-(2**63), -1, 2**33, 2**63 - 1]}
+
+
+def hamming_text(kind: str) -> bytes | str | np.ndarray:
+    """600 symbols by integer arithmetic alone; some stretches repeat the pattern but for a few symbols."""
+    state, indices = 1, []
+    for i in range(600):
+        state = state * 6364136223846793005 % 2**64 + 1442695040888963407
+        repeats = i % 250 >= 200 and state >> 61
+        indices.append(indices[100 + i % 24] if repeats else (state >> 33) % 4)
+    alphabet = SYMBOLS[kind]
+    if kind == "int64":
+        return np.array([alphabet[i] for i in indices], np.int64)
+    return alphabet[:0].join(alphabet[i : i + 1] for i in indices)
+
+
+def hamming_stream(kind: str) -> pyalgo.Algorithm:
+    """A stream that has seen 417 symbols in chunks of all sizes."""
+    text = hamming_text(kind)
+    stream = pyalgo.create("hamming", pattern=text[100:124], **HAMMING[kind])
+    at = 0
+    for size in (1, 0, 23, 150, 3, 240):
+        stream.update(text[at : at + size])
+        at += size
+    return stream
+
+
+def hamming_answers(stream: pyalgo.Algorithm) -> dict:
+    """What it knows now; used on a snapshot on file and on a stream that is fed anew."""
+    stats = stream.query()
+    names = ("n_seen", "n_emitted", "best_distance", "best_position", "n_within_k")
+    return {name: getattr(stats, name) for name in names}
+
+
+def hamming_future(stream: pyalgo.Algorithm, kind: str) -> list:
+    """What it emits from the rest of the text: [position, distance] each, where there is a k only those within it."""
+    rows = []
+    for chunk in (stream.update(hamming_text(kind)[417:500]), stream.update(hamming_text(kind)[500:]), stream.flush()):
+        positions = range(chunk.start, chunk.start + len(chunk.distances)) if stream.k is None else chunk.positions
+        rows += [[int(p), int(d)] for p, d in zip(positions, chunk.distances, strict=True)]
+    return rows
+
+
+@pytest.mark.claim("hamming.4")
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("hamming-*.snapshot")), ids=lambda path: path.stem)
+def test_released_hamming_streams_are_read_and_go_on(path):
+    stream, expected = pyalgo.load(path), json.loads(path.with_suffix(".json").read_text())
+    assert hamming_answers(stream) == expected["answers"]
+    assert hamming_future(stream, path.stem.split("-")[1]) == expected["future"]
+
+
+@pytest.mark.claim("hamming.3", "hamming.4")
+@pytest.mark.parametrize("kind", HAMMING)
+def test_hamming_streams_end_in_the_state_on_file(kind):
+    expected = json.loads((GOLDEN / f"hamming-{kind}-1.json").read_text())
+    stream = hamming_stream(kind)
+    assert hamming_answers(stream) == expected["answers"]
+    assert hashlib.sha256(stream.to_bytes()).hexdigest() == expected["sha256"]
+    assert hamming_future(stream, kind) == expected["future"]
+
+
 @pytest.mark.claim("submodular.10", "submodular.11")
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.snapshot")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("submodular-*.snapshot")), ids=lambda path: path.stem)
 def test_released_snapshots_are_read_and_go_on(path):
     f = pyalgo.load(path)
     assert answers(f) == json.loads(path.with_suffix(".json").read_text())
@@ -74,3 +143,11 @@ if __name__ == "__main__":
             f = build(kind)
             target.write_bytes(f.to_bytes())
             target.with_suffix(".json").write_text(json.dumps(answers(f), indent=1) + "\n")
+    for kind in HAMMING:
+        target = GOLDEN / f"hamming-{kind}-1.snapshot"
+        if not target.exists():
+            stream = hamming_stream(kind)
+            target.write_bytes(stream.to_bytes())
+            found = {"answers": hamming_answers(stream), "sha256": hashlib.sha256(stream.to_bytes()).hexdigest()}
+            found["future"] = hamming_future(stream, kind)
+            target.with_suffix(".json").write_text(json.dumps(found) + "\n")

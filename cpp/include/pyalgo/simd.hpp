@@ -25,6 +25,28 @@
 #define PYALGO_TARGET_AVX512
 #endif
 
+// Every function defined between PYALGO_BEGIN_* and PYALGO_END_TARGET is compiled for that level. Include all headers before:
+// an inline function of a library that is compiled in there may be the copy that the linker keeps for everyone.
+#if defined(PYALGO_X86) && defined(__clang__)
+#define PYALGO_BEGIN_AVX2 \
+  _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,bmi2,popcnt\"))), apply_to = function)")
+#define PYALGO_BEGIN_AVX512                                                                                \
+  _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2," \
+          "popcnt\"))), apply_to = function)")
+#define PYALGO_END_TARGET _Pragma("clang attribute pop")
+#elif defined(PYALGO_X86) && defined(__GNUC__)
+#define PYALGO_BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma,bmi2,popcnt\")")
+#define PYALGO_BEGIN_AVX512    \
+  _Pragma("GCC push_options") \
+  _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2,popcnt\")")
+#define PYALGO_END_TARGET _Pragma("GCC pop_options")
+#endif
+
+// Vectors as a type attribute, which GCC and Clang lower to what the level has (SSE2 or NEON at the baseline).
+#if defined(__GNUC__) || defined(__clang__)
+#define PYALGO_VECTORS 1
+#endif
+
 namespace pyalgo {
 
 enum class Isa { generic = 0, neon = 1, avx2 = 2, avx512 = 3 };

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pyalgo/bits.hpp"
 #include "pyalgo/span.hpp"
@@ -56,6 +57,14 @@ class SnapshotWriter {
     bytes_.resize(at + 4 * values.size());
     store_little(values.data(), values.size(), reinterpret_cast<unsigned char*>(&bytes_[0]) + at);
   }
+  // The same of any width, and of any number of values.
+  template <class U>
+  void numbers(Span<const U> values) {
+    u64(values.size());
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof(U) * values.size());
+    store_little(values.data(), values.size(), reinterpret_cast<unsigned char*>(&bytes_[0]) + at);
+  }
   void string(const std::string& value) {
     u32(static_cast<std::uint32_t>(value.size()));
     bytes_ += value;
@@ -95,6 +104,15 @@ class SnapshotReader {
     if (!is_utf8(value)) fail("UTF-8");
     at_ += size;
     return value;
+  }
+
+  template <class U>
+  std::vector<U> numbers() {
+    const std::uint64_t n = u64();
+    if (n > left() / sizeof(U)) fail("room for " + std::to_string(n) + " numbers");
+    std::vector<U> values(static_cast<std::size_t>(n));
+    for (U& value : values) value = get<U>();
+    return values;
   }
 
   // A count (u32) of entries that take at least `entry_size` > 0 bytes each.

@@ -7,14 +7,11 @@
 #include <vector>
 
 #include "engine.hpp"
+#include "pyalgo/hamming.hpp"
 #include "pyalgo/simd.hpp"
 
 namespace pyalgo::hamming {
 
-struct Hit {
-  std::uint64_t position;  // of the alignment in the whole text
-  std::int32_t distance;
-};
 
 // A symbol of the text that matches everything.
 template <class Code>

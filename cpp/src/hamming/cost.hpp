@@ -1,0 +1,45 @@
+// What counting costs: the predictions by which a method is chosen, and by which letters are split between tiers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "pyalgo/hamming.hpp"
+#include "pyalgo/simd.hpp"
+
+namespace pyalgo::hamming {
+
+// How much there is to do. Of several patterns, the sum.
+struct Load {
+  double n = 0;            // alignments in one call
+  double patterns = 1;
+  double length = 0;       // of the longest pattern
+  double counted = 0;      // places that count
+  double letters = 0;      // distinct ones
+  double scattered = 0;    // increments a position, if every letter is scattered
+  double increments = 0;   // increments a position, of the periodic engine
+  double split = 0;        // ns a position of the best assignment of letters to tiers, before calibration
+  unsigned code_width = 1;
+};
+
+// What elementary steps take on one core, in ns, and the factors by which calibration found this machine to differ.
+struct Costs {
+  double compare_position, compare_byte;           // a position; a counted symbol, times its width
+  double slice_position, slice_letter, slice_symbol, slice_call;
+  double ntt_letter, ntt_inverse, ntt_multiply;    // a symbol and level of transforms; a spectrum entry
+  double scatter_increment;
+  double periodic_position, periodic_increment;
+  double single_byte;                              // of one alignment alone
+  std::array<double, kCostFactors> factors;        // by Method; that of `automatic` is the bounded search's
+};
+
+Costs active_costs();            // of the ISA level in force, and as calibrated
+const Costs& reference_costs();  // the same on every machine
+
+// ns a text position, on one core.
+double predicted_ns(Method method, const Load& load, const Costs& costs);
+
+// The same of a search for at most k mismatches in text that is as good as random.
+double predicted_bounded_ns(std::int64_t k, const Load& load, const Costs& costs);
+
+}  // namespace pyalgo::hamming
