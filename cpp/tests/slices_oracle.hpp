@@ -39,7 +39,8 @@ std::vector<std::int32_t> naive(const std::vector<Code>& text, const Pattern<Cod
 }
 
 template <class Code>
-void check_counts(const Engine<Code>& engine, const std::vector<Code>& text, const std::vector<Pattern<Code>>& patterns) {
+void check_counts(const Engine<Code>& engine, const std::vector<Code>& text,
+                  const std::vector<Pattern<Code>>& patterns) {
   const auto workspace = engine.make_workspace();
   std::vector<std::vector<std::int32_t>> out;
   std::vector<Target> targets;

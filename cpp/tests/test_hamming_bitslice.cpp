@@ -20,7 +20,8 @@ void test_all(Isa isa) {
   for (std::size_t m : {63, 64, 65, 240, 255, 256, 257, 511, 512, 513, 2047, 2049})
     for (std::size_t count : {1, 63, 64, 65, 511, 512, 513}) {
       const auto text = random_text<Byte>(rng, m + count - 1, 4);
-      const std::vector<Pattern<Byte>> patterns{random_pattern<Byte>(rng, m, 4, false), random_pattern<Byte>(rng, m / 2, 5, true)};
+      const std::vector<Pattern<Byte>> patterns{random_pattern<Byte>(rng, m, 4, false),
+                                                random_pattern<Byte>(rng, m / 2, 5, true)};
       check_counts(*make_bitslice(patterns, isa), text, patterns);
     }
   // Several blocks, with the planes of up to 255 letters.

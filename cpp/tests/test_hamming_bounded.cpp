@@ -44,7 +44,8 @@ void check_search(const std::vector<Code>& text, const Pattern<Code>& pattern, T
 
 // A pattern out of the text, with some symbols changed.
 template <class Code>
-Pattern<Code> planted(PhiloxStream& rng, const std::vector<Code>& text, std::uint32_t m, std::uint32_t changes, bool wild) {
+Pattern<Code> planted(PhiloxStream& rng, const std::vector<Code>& text, std::uint32_t m, std::uint32_t changes,
+                      bool wild) {
   Pattern<Code> pattern;
   pattern.length = m;
   const std::size_t from = rng.below(static_cast<std::uint32_t>(text.size() - m + 1));
@@ -62,7 +63,8 @@ template <class Code>
 void test_small(Isa isa) {
   PhiloxStream rng(3, 0, 0);
   for (int trial = 0; trial < 250; ++trial) {
-    const std::uint32_t n = 1 + rng.below(trial % 4 == 0 ? 600 : 64), m = 1 + rng.below(std::min(n, 200U)), letters = 1 + rng.below(5);
+    const std::uint32_t n = 1 + rng.below(trial % 4 == 0 ? 600 : 64), m = 1 + rng.below(std::min(n, 200U)),
+                        letters = 1 + rng.below(5);
     const auto text = random_text<Code>(rng, n, letters);
     const auto pattern = planted<Code>(rng, text, m, rng.below(5), trial % 3 == 0);
     const std::int64_t k = rng.below(m + 3);

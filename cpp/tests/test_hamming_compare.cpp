@@ -42,7 +42,8 @@ void test_all(Isa isa) {
   for (std::size_t m : {1, 16, 63, 64, 65, 240, 254, 255, 256, 257, 511, 512, 2049})
     for (std::size_t count : {1, 7, 31, 32, 33, 127, 128, 129, 300}) {
       const auto text = random_text<Code>(rng, m + count - 1, 2);
-      check_engine<Code>(text, {random_pattern<Code>(rng, m, 2, false), random_pattern<Code>(rng, (m + 1) / 2, 2, true)}, isa);
+      check_engine<Code>(
+          text, {random_pattern<Code>(rng, m, 2, false), random_pattern<Code>(rng, (m + 1) / 2, 2, true)}, isa);
     }
   // All equal: every counter runs to its limit and on.
   for (std::size_t m : {255, 256, 12289, 65535, 65536, 65537}) {

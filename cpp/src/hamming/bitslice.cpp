@@ -21,8 +21,8 @@ constexpr std::size_t most_symbols = 65520;  // that a counter of 16 bits holds,
 struct Kernels {
   void (*build_letter)(const std::uint8_t* text, std::size_t size, std::uint8_t letter, std::size_t words,
                        std::uint64_t* const* slot);
-  void (*add_symbols[4])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, bool clear, std::size_t words,
-                         unsigned char* counters);
+  void (*add_symbols[4])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, bool clear,
+                         std::size_t words, unsigned char* counters);
   void (*emit_counts[4])(const unsigned char* counters, bool accumulate, std::int32_t base, std::size_t count,
                          std::int32_t* out);
 };
@@ -73,11 +73,12 @@ Level level_at(Isa isa) {
 
 constexpr std::size_t widest = 512;               // bits of the widest Word
 constexpr std::size_t plane_budget = 192 << 10;   // bytes of the planes of a batch: they stay in the second-level cache
-constexpr std::size_t counter_budget = 1 << 18;   // bytes of the counters of all patterns, where they must be kept side by side
+constexpr std::size_t counter_budget = 1 << 18;   // bytes of all patterns' counters, where they are kept side by side
 
-// Blocks of text; in a block, batches of letters whose planes fit the cache together. For each letter there are up to eight
-// planes: the copies moved by 0..7 positions, as far as some symbol of a pattern needs them. A symbol at offset j then is the
-// Word at byte j / 8 of its letter's copy j % 8. Plane 0 has no match: it fills lists of symbols up to whole trees of adders.
+// Blocks of text; in a block, batches of letters whose planes fit the cache together. For each letter there are up to
+// eight planes: the copies moved by 0..7 positions, as far as some symbol of a pattern needs them. A symbol at offset
+// j then is the Word at byte j / 8 of its letter's copy j % 8. Plane 0 has no match: it fills lists of symbols up to
+// whole trees of adders.
 class Bitslice final : public Engine<std::uint8_t> {
  public:
   Bitslice(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa);
@@ -119,7 +120,7 @@ class Bitslice final : public Engine<std::uint8_t> {
   Level level_;
   std::vector<Batch> batches_;
   std::vector<std::size_t> depth_;   // of each pattern's counters: an index of `depths`
-  std::size_t planes_ = 2;           // of the largest batch; plane 1 is where a letter's own is built if no symbol needs it
+  std::size_t planes_ = 2;  // of the largest batch; plane 1 is where a letter's own is built if no symbol needs it
   std::size_t block_ = 32 * widest;  // positions
   std::size_t reach_;                // words of 64 positions that the alignments of a block reach past it
   std::size_t stride_;               // bytes of a plane: block_ / 8, reach_ words, one more
@@ -134,7 +135,9 @@ Bitslice::Bitslice(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa) 
     depth_.push_back(symbols < 256 ? 0 : symbols < 1024 ? 1 : symbols < 4096 ? 2 : 3);
     for (std::size_t j = 0; j < pattern.codes.size(); ++j) needed[pattern.codes[j]][pattern.offsets[j] % 8] = true;
   }
-  const auto slots_of = [&](std::size_t c) { return static_cast<std::size_t>(std::count(needed[c].begin(), needed[c].end(), true)); };
+  const auto slots_of = [&](std::size_t c) {
+    return static_cast<std::size_t>(std::count(needed[c].begin(), needed[c].end(), true));
+  };
   std::size_t slots = 0;
   for (std::size_t c = 0; c < 256; ++c) slots += slots_of(c);
 
@@ -237,7 +240,8 @@ void Bitslice::count(const std::uint8_t* text, std::size_t size, std::uint64_t, 
         const std::size_t here = std::min(width, targets[p].count - from);
         if (pending.symbols + symbols.at.size() > most_symbols) emit(targets[p], p, from, counters_of(p), pending);
         kernels.add_symbols[depth_[p]](reinterpret_cast<const unsigned char*>(buffers.planes.data()), symbols.at.data(),
-                                       symbols.at.size(), pending.symbols == 0, ceil_div(here, level_.word_bits), counters_of(p));
+                                       symbols.at.size(), pending.symbols == 0, ceil_div(here, level_.word_bits),
+                                       counters_of(p));
         pending.symbols += symbols.at.size();
         if (batches_.size() == 1) emit(targets[p], p, from, counters_of(p), pending);
       }

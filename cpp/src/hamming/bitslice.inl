@@ -1,7 +1,7 @@
 // The kernels of engine E2 at one level. Included by bitslice.cpp, after planes.inl.
 
-// Un-slicing leaves the counts of word_bits positions in 8 rows of lane_bytes bytes: the first `run` positions in the first row,
-// the next in the second, ..., and so on from the rows' next `run` bytes.
+// Un-slicing leaves the counts of word_bits positions in 8 rows of lane_bytes bytes: the first `run` positions in the
+// first row, the next in the second, ..., and so on from the rows' next `run` bytes.
 constexpr std::size_t run = lane_bytes < 16 ? lane_bytes : 16;
 
 #if defined(PYALGO_X86) && defined(PYALGO_VECTORS)
@@ -61,7 +61,8 @@ inline void unslice(Word (&row)[8], unsigned char* counts) noexcept {
 
 // out = base - counts, or out -= counts, for word_bits positions; `high` holds the counts' upper bytes.
 template <bool wide, bool accumulate>
-inline void emit(const unsigned char* low, const unsigned char* high, std::int32_t base, std::int32_t* __restrict out) noexcept {
+inline void emit(const unsigned char* low, const unsigned char* high, std::int32_t base,
+                 std::int32_t* __restrict out) noexcept {
   for (std::size_t from = 0; from < lane_bytes; from += run)
     for (std::size_t r = 0; r < 8; ++r, out += run)
       for (std::size_t x = 0; x < run; ++x) {
@@ -78,8 +79,9 @@ struct Counter {
   Word upper[depth] = {};
 };
 
-// Adds the n symbols (a multiple of 16) at `at` to the counters of `words` Words; the first of all symbols clears them. The
-// depth is fixed at compile time, so that a counter needs no loop of its own and stays in registers but for its upper bits.
+// Adds the n symbols (a multiple of 16) at `at` to the counters of `words` Words; the first of all symbols clears
+// them. The depth is fixed at compile time, so that a counter needs no loop of its own and stays in registers but for
+// its upper bits.
 template <std::size_t depth>
 void add_symbols(const unsigned char* planes, const std::uint32_t* at, std::size_t n, bool clear, std::size_t words,
                  unsigned char* counters) noexcept {
@@ -131,8 +133,8 @@ void emit_counts(const unsigned char* counters, bool accumulate, std::int32_t ba
   for (std::size_t i = 0; x + i < count; ++i) out[x + i] = (accumulate ? out[x + i] : base) + part[i];
 }
 
-// The planes of one letter for the first 64 `words` positions of text. slot[s] is the copy moved by s or null; slot[0] is never
-// null and holds a word more.
+// The planes of one letter for the first 64 `words` positions of text. slot[s] is the copy moved by s or null;
+// slot[0] is never null and holds a word more.
 void build_letter(const std::uint8_t* text, std::size_t size, std::uint8_t letter, std::size_t words,
                   std::uint64_t* const* slot) noexcept {
   build_plane(text, size, letter, words + 1, slot[0]);

@@ -33,8 +33,8 @@ struct Kernels {
   std::int64_t (*distance)(const Code* text, const Dense<Code>& pattern, std::int64_t k, std::size_t& groups);
   void (*build_mismatches)(const Code* text, std::size_t size, Code letter, const TextWildcard<Code>& wildcard,
                            std::size_t from, std::size_t to, std::uint64_t* const* slot);
-  void (*filter[5])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, std::uint64_t k, std::size_t words,
-                    unsigned char* dead);
+  void (*filter[5])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, std::uint64_t k,
+                    std::size_t words, unsigned char* dead);
   void (*gather)(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position,
                  std::vector<Hit>& hits);
 };
@@ -81,7 +81,8 @@ Level<Code> level_at(Isa isa) {
   static const Level<Code> generic{&generic::kernels<Code>, generic::word_bits};
   Dispatch<const Level<Code>*> table{&generic};
 #if defined(PYALGO_BEGIN_AVX2)
-  static const Level<Code> avx2{&avx2::kernels<Code>, avx2::word_bits}, avx512{&avx512::kernels<Code>, avx512::word_bits};
+  static const Level<Code> avx2{&avx2::kernels<Code>, avx2::word_bits},
+      avx512{&avx512::kernels<Code>, avx512::word_bits};
   table.avx2 = &avx2;
   table.avx512 = &avx512;
 #endif
@@ -98,7 +99,7 @@ template <class Code>
 struct Layout {
   Sample<Code> sample;
   std::vector<std::array<std::uint32_t, 8>> slot;  // of each letter's copies; 0: none. Plane 0 has no mismatch anywhere
-  std::vector<std::uint32_t> at;                   // of each place: the byte of the planes where it starts; a multiple of 16
+  std::vector<std::uint32_t> at;  // of each place: the byte of the planes where it starts; a multiple of 16
   std::size_t planes = 1;
   std::size_t reach = 0;   // words of 64 positions that the alignments of a block reach past it
   std::size_t block = 0;   // positions
@@ -115,7 +116,8 @@ struct Layout {
     // A block is at least as long as what it shares with the next one, and that is moved, not built again.
     reach = ceil_div(sample.reach, 64);
     const std::size_t room = plane_budget * 8 / planes, least = std::max(probe, 64 * reach);
-    block = std::clamp<std::size_t>(room < 64 * reach ? 0 : room - 64 * reach, least, std::max<std::size_t>(least, 1 << 16));
+    block = std::clamp<std::size_t>(room < 64 * reach ? 0 : room - 64 * reach, least,
+                                    std::max<std::size_t>(least, 1 << 16));
     block = ceil_div(block, widest) * widest;
     stride = (ceil_div(block / 8 + reach * 8 + 8, 64) | 1) * 64;
     for (const auto& place : sample.places)
@@ -188,13 +190,13 @@ class Bounded final : public BoundedSearch<Code> {
   std::shared_ptr<const Engine<Code>> exact_;
   Level<Code> level_;
   Dense<Code> dense_;
-  std::size_t stretch_;   // positions between two decisions; several patterns long, since an exact count reads a pattern more
+  std::size_t stretch_;   // positions between two decisions; many patterns long: an exact count reads a pattern more
   double exact_cycles_;   // a position, roughly and rather too few
 };
 
 template <class Code>
-void Bounded<Code>::search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, std::vector<Hit>& hits,
-                           Workspace& workspace) const {
+void Bounded<Code>::search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k,
+                           std::vector<Hit>& hits, Workspace& workspace) const {
   if (k < 0 || size < pattern_.length) return;
   auto& state = static_cast<State&>(workspace);
   const Job job{text, size, position, k, hits};
@@ -263,9 +265,11 @@ std::size_t Bounded<Code>::filter(const Job& job, std::size_t from, std::size_t 
   return width;
 }
 
-// Filters one block; `before` is the width of the one just before it, 0 if there is none. Leaves the survivors in state.alive.
+// Filters one block; `before` is the width of the one just before it, 0 if there is none. Leaves the survivors in
+// state.alive.
 template <class Code>
-std::size_t Bounded<Code>::fill(const Job& job, std::size_t from, std::size_t width, std::size_t before, State& state) const {
+std::size_t Bounded<Code>::fill(const Job& job, std::size_t from, std::size_t width, std::size_t before,
+                                State& state) const {
   const Layout<Code>& layout = *state.layout;
   const std::size_t words = layout.stride / 8, to = ceil_div(width, 64) + layout.reach;
   for (std::size_t i = 0; i < layout.slot.size(); ++i) {
@@ -279,8 +283,8 @@ std::size_t Bounded<Code>::fill(const Job& job, std::size_t from, std::size_t wi
   }
   std::size_t depth = 0;
   while (depths[depth] + 4 < bit_width(static_cast<std::uint64_t>(job.k))) ++depth;
-  level_.kernels->filter[depth](reinterpret_cast<const unsigned char*>(state.planes.data()), layout.at.data(), layout.at.size(),
-                                static_cast<std::uint64_t>(job.k), ceil_div(width, level_.word_bits),
+  level_.kernels->filter[depth](reinterpret_cast<const unsigned char*>(state.planes.data()), layout.at.data(),
+                                layout.at.size(), static_cast<std::uint64_t>(job.k), ceil_div(width, level_.word_bits),
                                 reinterpret_cast<unsigned char*>(state.alive.data()));
   std::size_t survivors = 0;
   for (std::size_t w = 0; w < ceil_div(width, 64); ++w) {
@@ -315,7 +319,8 @@ void Bounded<Code>::count(const Job& job, std::size_t from, std::size_t width, S
 }  // namespace
 
 template <class Code>
-std::unique_ptr<BoundedSearch<Code>> make_bounded(Pattern<Code> pattern, std::int64_t k_planned, TextWildcard<Code> wildcard,
+std::unique_ptr<BoundedSearch<Code>> make_bounded(Pattern<Code> pattern, std::int64_t k_planned,
+                                                  TextWildcard<Code> wildcard,
                                                   std::shared_ptr<const Engine<Code>> exact, Isa isa) {
   return std::make_unique<Bounded<Code>>(std::move(pattern), k_planned, wildcard, std::move(exact), isa);
 }

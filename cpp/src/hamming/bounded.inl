@@ -16,12 +16,15 @@ inline std::uint64_t same64(const Code* a, const Code* b) noexcept {
     const auto *x = reinterpret_cast<const __m128i*>(a), *y = reinterpret_cast<const __m128i*>(b);
     const auto equal = [&](std::size_t q) {
       const __m128i u = _mm_loadu_si128(x + q), v = _mm_loadu_si128(y + q);
-      return sizeof(Code) == 1 ? _mm_cmpeq_epi8(u, v) : sizeof(Code) == 2 ? _mm_cmpeq_epi16(u, v) : _mm_cmpeq_epi32(u, v);
+      return sizeof(Code) == 1   ? _mm_cmpeq_epi8(u, v)
+             : sizeof(Code) == 2 ? _mm_cmpeq_epi16(u, v)
+                                 : _mm_cmpeq_epi32(u, v);
     };
     const auto equal16 = [&](std::size_t q) {
       if (sizeof(Code) == 1) return equal(q);
       if (sizeof(Code) == 2) return _mm_packs_epi16(equal(2 * q), equal(2 * q + 1));
-      return _mm_packs_epi16(_mm_packs_epi32(equal(4 * q), equal(4 * q + 1)), _mm_packs_epi32(equal(4 * q + 2), equal(4 * q + 3)));
+      return _mm_packs_epi16(_mm_packs_epi32(equal(4 * q), equal(4 * q + 1)),
+                             _mm_packs_epi32(equal(4 * q + 2), equal(4 * q + 3)));
     };
     std::uint64_t bits = 0;
     for (std::size_t q = 0; q < 4; ++q)
@@ -62,7 +65,8 @@ inline bool all_ones(const Word& word) noexcept {
 #endif
 }
 
-// The mismatches at one alignment; stops as soon as there are more than k. Adds the groups of 64 symbols compared to `groups`.
+// The mismatches at one alignment; stops as soon as there are more than k. Adds the groups of 64 symbols compared to
+// `groups`.
 template <class Code>
 std::int64_t distance(const Code* text, const Dense<Code>& pattern, std::int64_t k, std::size_t& groups) noexcept {
   const auto differ = [&](const Code* at, const Code* codes, std::uint64_t fixed) {
@@ -79,18 +83,20 @@ std::int64_t distance(const Code* text, const Dense<Code>& pattern, std::int64_t
   }
   if (length % 64 == 0) return result;
   if (whole > 0)  // the last 64 symbols, of which some are counted already
-    return result + differ(text + length - 64, pattern.codes.data() + length - 64, pattern.fixed[whole] << (64 - length % 64));
+    return result +
+           differ(text + length - 64, pattern.codes.data() + length - 64, pattern.fixed[whole] << (64 - length % 64));
   Code head[64] = {}, codes[64] = {};
   std::memcpy(head, text, length * sizeof(Code));
   std::memcpy(codes, pattern.codes.data(), length * sizeof(Code));
   return differ(head, codes, pattern.fixed[0]);
 }
 
-// The planes "text != letter" for words [from, to) of 64 positions; slot[s] is the copy moved by s or null, slot[0] is never
-// null and has a word more. Words before `from` are there already, and from > 0 says that word `from` of slot[0] is too.
+// The planes "text != letter" for words [from, to) of 64 positions; slot[s] is the copy moved by s or null, slot[0]
+// is never null and has a word more. Words before `from` are there already, and from > 0 says that word `from` of
+// slot[0] is too.
 template <class Code>
-void build_mismatches(const Code* text, std::size_t size, Code letter, const TextWildcard<Code>& wildcard, std::size_t from,
-                      std::size_t to, std::uint64_t* const* slot) noexcept {
+void build_mismatches(const Code* text, std::size_t size, Code letter, const TextWildcard<Code>& wildcard,
+                      std::size_t from, std::size_t to, std::uint64_t* const* slot) noexcept {
   const std::size_t end = to + 1, whole = size / 64 < end ? size / 64 : end;
   std::uint64_t* plane = slot[0];
   std::size_t w = from == 0 ? 0 : from + 1;
@@ -110,9 +116,9 @@ void build_mismatches(const Code* text, std::size_t size, Code letter, const Tex
     if (slot[s] != nullptr) shift_plane(plane + from, s, to - from, slot[s] + from);
 }
 
-// dead: in each of `words` Words the positions at which more than k of the n places (a multiple of 16) mismatch, where the
-// planes found it out; those left alive are to be verified. The counters of 4 + depth bits start at 2^(4 + depth) - 1 - k, so
-// that the first mismatch too many carries out of the highest bit, and carries are gathered.
+// dead: in each of `words` Words the positions at which more than k of the n places (a multiple of 16) mismatch,
+// where the planes found it out; those left alive are to be verified. The counters of 4 + depth bits start at 2^(4 +
+// depth) - 1 - k, so that the first mismatch too many carries out of the highest bit, and carries are gathered.
 template <std::size_t depth>
 void filter(const unsigned char* planes, const std::uint32_t* at, std::size_t n, std::uint64_t k, std::size_t words,
             unsigned char* dead) noexcept {
@@ -142,7 +148,8 @@ inline std::uint64_t at_most64(const std::int32_t* distances, std::int32_t k) no
   const auto over = [&](int q) { return _mm_cmpgt_epi32(_mm_loadu_si128(at + q), limit); };
   std::uint64_t bits = 0;
   for (int q = 0; q < 4; ++q) {
-    const __m128i low = _mm_packs_epi32(over(4 * q), over(4 * q + 1)), high = _mm_packs_epi32(over(4 * q + 2), over(4 * q + 3));
+    const __m128i low = _mm_packs_epi32(over(4 * q), over(4 * q + 1)),
+                  high = _mm_packs_epi32(over(4 * q + 2), over(4 * q + 3));
     bits |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)))} << (16 * q);
   }
   return ~bits;
@@ -154,7 +161,8 @@ inline std::uint64_t at_most64(const std::int32_t* distances, std::int32_t k) no
 }
 
 // The hits among `width` counted distances, in rising order. Most groups of 64 have none.
-void gather(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position, std::vector<Hit>& hits) {
+void gather(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position,
+            std::vector<Hit>& hits) {
   std::size_t x = 0;
   for (; x + 64 <= width; x += 64) {
     std::int32_t least = distances[x];
@@ -175,4 +183,5 @@ void gather(const std::int32_t* distances, std::size_t width, std::int32_t k, st
 }
 
 template <class Code>
-const Kernels<Code> kernels{distance<Code>, build_mismatches<Code>, {filter<0>, filter<2>, filter<4>, filter<8>, filter<16>}, gather};
+const Kernels<Code> kernels{
+    distance<Code>, build_mismatches<Code>, {filter<0>, filter<2>, filter<4>, filter<8>, filter<16>}, gather};

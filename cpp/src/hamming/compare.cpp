@@ -67,7 +67,8 @@ class Compare final : public Engine<Code> {
  public:
   using typename Engine<Code>::Workspace;
 
-  Compare(std::vector<Pattern<Code>> patterns, Isa isa) : patterns_(std::move(patterns)), count_(counts<Code>().at(isa)) {}
+  Compare(std::vector<Pattern<Code>> patterns, Isa isa)
+      : patterns_(std::move(patterns)), count_(counts<Code>().at(isa)) {}
 
   std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<Nothing>(); }
 

@@ -13,10 +13,11 @@ struct Lanes {
   static Vector broadcast(Code c) noexcept { return Vector{} + c; }
 };
 
-// Subtracts the matches at size * vectors positions from `text` on from `counts`, modulo the range of Code: minus the number
-// of matches, because a true comparison is -1 in every lane.
+// Subtracts the matches at size * vectors positions from `text` on from `counts`, modulo the range of Code: minus the
+// number of matches, because a true comparison is -1 in every lane.
 template <class Code, std::size_t vectors>
-inline void match(const Code* text, const std::uint32_t* offsets, const Code* codes, std::size_t n, Code* counts) noexcept {
+inline void match(const Code* text, const std::uint32_t* offsets, const Code* codes, std::size_t n,
+                  Code* counts) noexcept {
   using L = Lanes<Code>;
   typename L::Vector sum[vectors] = {};
   for (std::size_t j = 0; j < n; ++j) {

@@ -1,7 +1,8 @@
-// Bit planes and vertical counters at one level, for engines E2 and E6. Included inside a namespace that defines lane_bytes.
+// Bit planes and vertical counters at one level, for engines E2 and E6. Included inside a namespace that defines
+// lane_bytes.
 //
-// A plane has one bit a position of the text, the first in the lowest bit; a Word is as much of it as a register holds. A
-// vertical counter is a few Words, of which bit x of the b-th is bit b of the count at position x.
+// A plane has one bit a position of the text, the first in the lowest bit; a Word is as much of it as a register
+// holds. A vertical counter is a few Words, of which bit x of the b-th is bit b of the count at position x.
 
 #if defined(PYALGO_VECTORS)
 typedef std::uint64_t Word __attribute__((vector_size(lane_bytes)));
@@ -25,8 +26,10 @@ inline std::uint64_t equal64(const std::uint8_t* text, std::uint8_t c) noexcept 
   } else if constexpr (bytes == 32) {
     const __m256i letter = _mm256_set1_epi8(static_cast<char>(c));
     const auto* at = reinterpret_cast<const __m256i*>(text);
-    const auto low = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at), letter)));
-    const auto high = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at + 1), letter)));
+    const auto low =
+        static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at), letter)));
+    const auto high =
+        static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at + 1), letter)));
     return low | std::uint64_t{high} << 32;
   } else {
     const __m128i letter = _mm_set1_epi8(static_cast<char>(c));
@@ -95,8 +98,8 @@ inline std::uint64_t equal64(const std::uint32_t* text, std::uint32_t c) noexcep
 #endif
 }
 
-// The plane "text == c" in `words` words of 64 positions. Nothing at or after text + size is read; positions there are set as
-// if the text went on with zeros.
+// The plane "text == c" in `words` words of 64 positions. Nothing at or after text + size is read; positions there
+// are set as if the text went on with zeros.
 template <class Code>
 inline void build_plane(const Code* text, std::size_t size, Code c, std::size_t words, std::uint64_t* plane) noexcept {
   const std::size_t whole = size / 64 < words ? size / 64 : words;
@@ -138,8 +141,8 @@ inline Word half_add(Word& sum, const Word& a) noexcept {
   return carry;
 }
 
-// The lowest four bits of a vertical counter. add16 adds the planes' Words at base + at[0..15], and returns the carry out of
-// the fourth bit: a tree of 15 full adders for 16 inputs (Harley and Seal's population count).
+// The lowest four bits of a vertical counter. add16 adds the planes' Words at base + at[0..15], and returns the carry
+// out of the fourth bit: a tree of 15 full adders for 16 inputs (Harley and Seal's population count).
 struct Nibble {
   Word bit[4] = {};
 };

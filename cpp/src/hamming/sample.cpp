@@ -20,15 +20,16 @@ std::vector<std::size_t> spread(std::size_t n) {
   return order;
 }
 
-// Collects places until random text of these rates has more than k mismatches at them but for five standard deviations, and a
-// few more, for text that is not random.
+// Collects places until random text of these rates has more than k mismatches at them but for five standard
+// deviations, and a few more, for text that is not random.
 template <class Code>
 class Chooser {
  public:
   Chooser(const Pattern<Code>& pattern, const Rates<Code>& rates, std::int64_t k)
       : rates_(rates), k_(static_cast<double>(k)), offsets_(rates.letters.size()), index_(rates.letters.size(), none) {
     for (std::size_t j = 0; j < pattern.codes.size(); ++j) {
-      const auto at = std::lower_bound(rates.letters.begin(), rates.letters.end(), pattern.codes[j]) - rates.letters.begin();
+      const auto at =
+          std::lower_bound(rates.letters.begin(), rates.letters.end(), pattern.codes[j]) - rates.letters.begin();
       offsets_[at][pattern.offsets[j] % 8].push_back(pattern.offsets[j]);
     }
   }
@@ -77,7 +78,8 @@ class Chooser {
   void take(std::size_t letter, double most) {
     auto& shifts = offsets_[letter];
     std::array<std::size_t, 8> order{0, 1, 2, 3, 4, 5, 6, 7};
-    std::stable_sort(order.begin() + 1, order.end(), [&](auto a, auto b) { return shifts[a].size() > shifts[b].size(); });
+    std::stable_sort(order.begin() + 1, order.end(),
+                     [&](auto a, auto b) { return shifts[a].size() > shifts[b].size(); });
     double taken = 0;
     for (std::size_t s : order) {
       std::vector<std::uint32_t> left;
@@ -129,7 +131,8 @@ Rates<Code> letter_rates(const Pattern<Code>& pattern, const Code* text, std::si
   rates.rate.assign(rates.letters.size(), 0);
   const auto count = [&](Code c, double weight) {
     const auto at = std::lower_bound(rates.letters.begin(), rates.letters.end(), c);
-    if (at != rates.letters.end() && *at == c) rates.rate[static_cast<std::size_t>(at - rates.letters.begin())] += weight;
+    if (at != rates.letters.end() && *at == c)
+      rates.rate[static_cast<std::size_t>(at - rates.letters.begin())] += weight;
   };
   const double total = static_cast<double>(size) + prior;
   for (Code c : pattern.codes) count(c, prior / static_cast<double>(pattern.codes.size()) / total);

@@ -21,7 +21,7 @@ struct Sample {
   };
   std::vector<Letter> letters;
   std::vector<Place> places;   // in the order in which to count them: any stretch of it is as mixed as the whole
-  bool rejects = false;        // in random text of these rates one alignment in 500, about, has at most k mismatches there, or fewer
+  bool rejects = false;        // random text of these rates has over k mismatches there, but for 1 alignment in 500 or so
   std::size_t reach = 0;       // 1 + the largest offset
 };
 
