@@ -174,6 +174,13 @@ void test_all_bytes() {
   for (auto& symbol : text) symbol = static_cast<std::uint8_t>(rng());
   for (auto& symbol : pattern) symbol = static_cast<std::uint8_t>(rng());
   check_counts(text, {whole(pattern)}, levels().back(), 300);
+  // More spectra than a workspace may hold.
+  text.resize(61000);
+  pattern.resize(60000);
+  for (auto& symbol : text) symbol = static_cast<std::uint8_t>(rng() % 112);
+  for (auto& symbol : pattern) symbol = static_cast<std::uint8_t>(rng() % 112);
+  check_counts(text, {whole(pattern)}, levels().back(), 20);
+  CHECK(make_ntt({whole(pattern)})->make_workspace()->nbytes() <= std::size_t{64} << 20);
 }
 
 Pattern<std::uint8_t> with_gaps(Pattern<std::uint8_t> pattern, std::mt19937& rng) {

@@ -27,7 +27,7 @@ using ntt::Tables;
 
 constexpr std::size_t pair_tile = 2 * ntt::tile;
 constexpr std::size_t most_symbols = static_cast<std::size_t>(ntt::q) - 1;  // of a group
-constexpr std::size_t ring_limit = std::size_t{40} << 20;                   // bytes; more letters take turns
+constexpr std::size_t ring_limit = std::size_t{56} << 20;                   // bytes; more letters take turns
 
 // Elements on a cache line's boundary, zero at first.
 template <class T>
@@ -109,6 +109,24 @@ struct Text {
   std::int64_t begin, end;
 };
 
+std::vector<std::uint8_t> distinct_codes(const std::vector<Pattern<std::uint8_t>>& patterns) {
+  std::array<bool, 256> occurs{};
+  for (const auto& pattern : patterns) {
+    for (std::uint8_t code : pattern.codes) occurs[code] = true;
+  }
+  std::vector<std::uint8_t> codes;
+  for (std::size_t code = 0; code < 256; ++code) {
+    if (occurs[code]) codes.push_back(static_cast<std::uint8_t>(code));
+  }
+  return codes;
+}
+
+std::size_t longest_of(const std::vector<Pattern<std::uint8_t>>& patterns) {
+  std::size_t longest = 1;
+  for (const auto& pattern : patterns) longest = std::max(longest, pattern.length);
+  return longest;
+}
+
 // Nanoseconds per element of a transform and per element of a product with one pair, on one 3 GHz core with AVX2.
 struct Cost {
   double forward, inverse, product;
@@ -142,16 +160,8 @@ class NttEngine final : public Engine<std::uint8_t> {
   std::vector<Plan> plans_;
 };
 
-NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa) : kernel_(ntt::kernel(isa)) {
-  std::array<bool, 256> occurs{};
-  std::size_t longest = 1;
-  for (const auto& pattern : patterns) {
-    longest = std::max(longest, pattern.length);
-    for (std::uint8_t code : pattern.codes) occurs[code] = true;
-  }
-  for (std::size_t code = 0; code < 256; ++code) {
-    if (occurs[code]) known_.push_back(static_cast<std::uint8_t>(code));
-  }
+NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa) : kernel_(ntt::kernel(isa)), known_(distinct_codes(patterns)) {
+  const std::size_t longest = longest_of(patterns);
   if (!known_.empty()) letters_.assign(known_.begin() + 1, known_.end());
   for (std::size_t subtrees : {1, 3}) {
     Geometry g;
@@ -159,6 +169,7 @@ NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa
     g.length = subtrees * ntt::power_of_two;
     // Up to here one piece costs less than two of half the length.
     g.hop = longest <= g.length * 9 / 16 ? g.length - longest + 1 : g.length / 2;
+    if (subtrees == 1 && (letters_.size() > 32 || longest > (1 << 17))) continue;  // two plans would cost too much memory
     plans_.push_back(make_plan(patterns, longest, g));
   }
 }
@@ -188,7 +199,7 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& pl
   Prepared result{pieces, {}, Buffer<std::int16_t>(2 * length * pieces * pairs)};
   Buffer<std::uint8_t> marks[3] = {Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length)};
   Buffer<std::int16_t> dropped(2 * length), work(ntt::work_size);
-  const std::int64_t scale = ntt::centred(std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2));
+  const ntt::Factor scale = ntt::factor(std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2));
 
   std::size_t begin = 0, symbols = 0;
   for (std::size_t piece = 0; piece < pieces; ++piece) {
@@ -226,7 +237,7 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& pl
       for (std::size_t t = 0; t < length / ntt::tile; ++t) {
         for (std::size_t i = 0; i < pair_tile; ++i) {
           std::int16_t& value = h[t * h_tile + i];
-          value = static_cast<std::int16_t>(ntt::centred((value - dropped.data()[t * pair_tile + i]) * scale));
+          value = static_cast<std::int16_t>(ntt::reduce(ntt::montgomery(value - dropped.data()[t * pair_tile + i], scale)));
         }
       }
     }
@@ -405,9 +416,66 @@ void NttEngine::count(const std::uint8_t* text, std::size_t size, std::uint64_t 
   }
 }
 
+// More letters than a ring holds spectra of: parts of the letters take turns with one workspace.
+class TurnsEngine final : public Engine<std::uint8_t> {
+ public:
+  TurnsEngine(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t turns, Isa isa) : pattern_count_(patterns.size()) {
+    std::array<std::size_t, 256> rank{};
+    const std::vector<std::uint8_t> letters = distinct_codes(patterns);
+    for (std::size_t i = 0; i < letters.size(); ++i) rank[letters[i]] = i;
+    for (std::size_t turn = 0; turn < turns; ++turn) {
+      std::vector<Pattern<std::uint8_t>> part(patterns.size());
+      for (std::size_t p = 0; p < patterns.size(); ++p) {
+        part[p].length = patterns[p].length;
+        for (std::size_t i = 0; i < patterns[p].codes.size(); ++i) {
+          if (rank[patterns[p].codes[i]] % turns != turn) continue;
+          part[p].offsets.push_back(patterns[p].offsets[i]);
+          part[p].codes.push_back(patterns[p].codes[i]);
+        }
+      }
+      parts_.push_back(std::make_unique<NttEngine>(part, isa));
+    }
+  }
+
+  std::unique_ptr<Workspace> make_workspace() const override {
+    std::size_t slots = 0, ring = 0, y = 0;
+    for (const auto& part : parts_) {
+      slots = std::max(slots, part->slots());
+      ring = std::max(ring, part->ring_size());
+      y = std::max(y, part->y_size());
+    }
+    return std::make_unique<Shared>(slots, ring, y, pattern_count_);
+  }
+
+  void count(const std::uint8_t* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
+             Workspace& workspace) const override {
+    auto& shared = static_cast<Shared&>(workspace);
+    std::copy(targets.begin(), targets.end(), shared.targets.begin());
+    for (const auto& part : parts_) {
+      part->count(text, size, position, {shared.targets.data(), targets.size()}, shared.spectra);
+      for (Target& target : shared.targets) target.accumulate = true;
+    }
+  }
+
+ private:
+  struct Shared final : Workspace {
+    Shared(std::size_t slots, std::size_t ring, std::size_t y, std::size_t patterns) : spectra(slots, ring, y), targets(patterns) {}
+    std::size_t nbytes() const noexcept override { return spectra.nbytes() + targets.size() * sizeof(Target); }
+    Spectra spectra;
+    std::vector<Target> targets;
+  };
+
+  std::size_t pattern_count_;
+  std::vector<std::unique_ptr<NttEngine>> parts_;
+};
+
 }  // namespace
 
 std::unique_ptr<Engine<std::uint8_t>> make_ntt(std::vector<Pattern<std::uint8_t>> patterns, Isa isa) {
+  // A ring holds up to 2 (m + 6 N) elements of each letter.
+  const std::size_t letters = distinct_codes(patterns).size();
+  const std::size_t turns = ceil_div(4 * (longest_of(patterns) + 6 * 3 * ntt::power_of_two) * (letters + 1), ring_limit);
+  if (turns > 1 && letters > 1) return std::make_unique<TurnsEngine>(patterns, std::min(turns, letters), isa);
   return std::make_unique<NttEngine>(patterns, isa);
 }
 

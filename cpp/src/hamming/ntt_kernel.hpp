@@ -35,11 +35,11 @@ struct Product {
   std::int32_t constant = 0;             // of y with this added at all places; 0 <= constant < q
 };
 
-// How many pairs of products may add up, for spectra of the text that are reduced or not: their sum over 2^16 and a multiple of q
+// How many pairs of products may add up, for reduced spectra of the pattern and spectra of the text that are reduced or not: their sum over 2^16 and a multiple of q
 // over 2^16 must stay below `limit`.
 constexpr std::size_t pair_limit(bool reduced, std::int32_t limit) noexcept {
   const std::int64_t x = reduced ? reduced_bound : std::max(forward_bounds(first_level(1).bound).last, forward_bounds(first_level(2).bound).last);
-  return static_cast<std::size_t>((std::int64_t{limit - q / 2 - 2} << 16) / (2 * x * (q / 2)));
+  return static_cast<std::size_t>((std::int64_t{limit - q / 2 - 2} << 16) / (2 * x * reduced_bound));
 }
 constexpr std::size_t fold_limit(bool reduced) noexcept { return pair_limit(reduced, 32767); }
 constexpr std::size_t inverse_limit(bool reduced) noexcept { return pair_limit(reduced, inverse_input); }
@@ -58,7 +58,7 @@ struct Kernel {
   void (*inverse)(const Tables& tables, std::int16_t* data, std::size_t wanted);
   // out[i] = base - y[i], or out[i] -= y[i], with y[i] taken modulo q into [0, q).
   void (*lift)(const std::int16_t* y, std::size_t count, std::int32_t base, bool accumulate, std::int32_t* out);
-  // out[i] = 1 where text[i] is none of the letters, else 0; whether there is any. `size` is a multiple of 64.
+  // Whether some text[i] is none of the letters; then out[i] = 1 for those, else 0. `size` is a multiple of 128.
   bool (*others)(const std::uint8_t* text, std::size_t size, const std::uint8_t* letters, std::size_t count, std::uint8_t* out);
 };
 

@@ -384,22 +384,22 @@ void lift(const std::int16_t* y, std::size_t count, std::int32_t base, bool accu
   }
 }
 
-// out[i] = 1 where text[i] is none of the letters, else 0; whether there is any.
 bool others(const std::uint8_t* text, std::size_t size, const std::uint8_t* letters, std::size_t count, std::uint8_t* out) {
-  constexpr std::size_t block = 64;
-  std::uint8_t any = 0;
-  for (std::size_t at = 0; at < size; at += block) {
-    std::uint8_t known[block] = {};
+  constexpr std::size_t bytes = 2 * lanes;
+  Vec all = broadcast(-1);
+  for (std::size_t at = 0; at < size; at += 4 * bytes) {
+    Vec known[4] = {zero(), zero(), zero(), zero()};
     for (std::size_t c = 0; c < count; ++c) {
-      const std::uint8_t letter = letters[c];
-      for (std::size_t i = 0; i < block; ++i) known[i] |= static_cast<std::uint8_t>(text[at + i] == letter);
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < 4; ++i) known[i] = known[i] | equal_bytes(text + at + i * bytes, letters[c]);
     }
-    for (std::size_t i = 0; i < block; ++i) {
-      out[at + i] = known[i] ^ 1;
-      any |= out[at + i];
-    }
+    all = all & known[0] & known[1] & known[2] & known[3];
   }
-  return any != 0;
+  if (all_set(all)) return false;
+  bool known[256] = {};
+  for (std::size_t c = 0; c < count; ++c) known[letters[c]] = true;
+  for (std::size_t i = 0; i < size; ++i) out[i] = !known[text[i]];
+  return true;
 }
 
 constexpr Kernel table() noexcept { return {lanes, forward, multiply, inverse, lift, others}; }

@@ -48,6 +48,13 @@ inline void widen(Vec a, Vec& low, Vec& high) {
   low = {_mm_unpacklo_epi16(a.v, _mm_setzero_si128())};
   high = {_mm_unpackhi_epi16(a.v, _mm_setzero_si128())};
 }
+// Bytes: all bits set where text[i] is the letter; whether all bits of a vector are set.
+inline Vec equal_bytes(const std::uint8_t* text, std::uint8_t letter) {
+  const __m128i symbols = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+  return {_mm_cmpeq_epi8(symbols, _mm_set1_epi8(static_cast<char>(letter)))};
+}
+inline Vec operator|(Vec a, Vec b) { return {_mm_or_si128(a.v, b.v)}; }
+inline bool all_set(Vec a) { return _mm_movemask_epi8(a.v) == 0xffff; }
 // -1 where text[i] is the letter, else 0.
 inline Vec mask(const std::uint8_t* text, std::uint8_t letter) {
   const __m128i equal = _mm_cmpeq_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(text)), _mm_set1_epi8(static_cast<char>(letter)));
@@ -137,6 +144,15 @@ inline void prefetch(const std::int16_t*) {}
 inline void widen(Vec a, Vec& low, Vec& high) {
   low = each32([&](int i) { return a.v[i]; });
   high = each32([&](int i) { return a.v[4 + i]; });
+}
+inline Vec equal_bytes(const std::uint8_t* text, std::uint8_t letter) {
+  return each([=](int i) { return (text[2 * i] == letter ? 0xff : 0) | (text[2 * i + 1] == letter ? 0xff00 : 0); });
+}
+inline Vec operator|(Vec a, Vec b) { return each([&](int i) { return a.v[i] | b.v[i]; }); }
+inline bool all_set(Vec a) {
+  bool all = true;
+  for (std::int16_t v : a.v) all = all && v == -1;
+  return all;
 }
 inline Vec mask(const std::uint8_t* text, std::uint8_t letter) { return each([=](int i) { return -(text[i] == letter); }); }
 inline void transpose(Vec (&x)[8]) {

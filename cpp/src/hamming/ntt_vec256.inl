@@ -42,6 +42,13 @@ inline void widen(Vec a, Vec& low, Vec& high) {
   low = {_mm256_cvtepu16_epi32(_mm256_castsi256_si128(a.v))};
   high = {_mm256_cvtepu16_epi32(_mm256_extracti128_si256(a.v, 1))};
 }
+// Bytes: all bits set where text[i] is the letter; whether all bits of a vector are set.
+inline Vec equal_bytes(const std::uint8_t* text, std::uint8_t letter) {
+  const __m256i symbols = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text));
+  return {_mm256_cmpeq_epi8(symbols, _mm256_set1_epi8(static_cast<char>(letter)))};
+}
+inline Vec operator|(Vec a, Vec b) { return {_mm256_or_si256(a.v, b.v)}; }
+inline bool all_set(Vec a) { return _mm256_movemask_epi8(a.v) == -1; }
 // -1 where text[i] is the letter, else 0.
 inline Vec mask(const std::uint8_t* text, std::uint8_t letter) {
   const __m128i symbols = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
