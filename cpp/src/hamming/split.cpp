@@ -21,16 +21,19 @@ struct Costs {
   double base[tiers];
 };
 
+// AVX2 and generic: fitted on one core of a Zen 3 to the engines themselves, uniform letters, lengths 1024 to 65536. AVX-512:
+// the spec's figures.
 Costs costs_of(double count, double density, std::size_t length, Isa isa) noexcept {
   const bool wide = isa == Isa::avx512, vectors = wide || isa == Isa::avx2;
-  const double alpha = wide ? 0.4 : vectors ? 0.6 : 1.2;                 // ns per element transformed
-  const double rate = wide ? 400 : vectors ? 200 : 60;                   // compared places per ns
+  const double alpha = wide ? 0.4 : vectors ? 0.63 : 1.2;               // ns per element transformed
+  const double rate = wide ? 400 : vectors ? 250 : 65;                  // compared places per ns
   const double m = static_cast<double>(length);
-  const double ratio = length <= 2304 ? 4096 / (4097 - m) : 2;           // elements transformed per symbol, N / V
-  const double products = length <= 2304 ? 0.1 : 0.1 * m / 2048;         // partitions multiplied and added
+  const double ratio = length <= 2304 ? 4096 / (4097 - m) : 2;          // elements transformed per symbol, N / V
+  const double products = 0.4 * alpha * std::max(0.0, m / 2048 - 2);    // of the segments' spectra
+  const double planes = (wide ? 0.05 : 0.15) * (1 + m / 16384);         // of a block of 16384 symbols and what follows it
   Costs costs;
   costs.letter[transform] = 1.2 * ratio * alpha + products;
-  costs.letter[slices] = count / rate + (wide ? 0.05 : vectors ? 0.1 : 0.2);  // and its planes
+  costs.letter[slices] = count / rate + planes;
   costs.letter[scatter] = scatter_cost(count, density);
   costs.base[transform] = 1.2 * ratio * alpha * std::max(1.0, m / 12288);  // the inverse, one for each group of places
   costs.base[slices] = 0.5;
@@ -43,10 +46,15 @@ double density_of(const std::vector<double>& density, Code code) noexcept {
   return code < density.size() ? density[code] : 0;
 }
 
+struct Choice {
+  std::vector<Tier> tier;  // of each letter
+  double cost = 0;
+};
+
 // Every letter by its cheapest tier, and that for the cheapest choice of tiers to have at all.
 template <class Code>
-std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters,
-                               const LetterIndex<Code>& index, const std::vector<double>& density, Isa isa) {
+Choice choose_tiers(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters, const LetterIndex<Code>& index,
+                    const std::vector<double>& density, Isa isa) {
   std::vector<double> counts(letters.size());
   std::size_t length = 0;
   for (const Pattern<Code>& pattern : patterns) {
@@ -54,30 +62,34 @@ std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const
     length = std::max(length, pattern.length);
   }
   constexpr std::size_t choices = std::size_t{1} << tiers;
-  std::array<double, choices> sums{};
-  const auto cheapest = [](const Costs& costs, std::size_t choice) {
+  const auto has = [](std::size_t choice, std::size_t tier) { return (choice >> tier & 1) != 0; };
+  const auto cheapest = [&](const Costs& costs, std::size_t choice) {
     Tier best = tiers;
     for (std::size_t t = 0; t < tiers; ++t)
-      if ((choice >> t & 1) != 0 && (best == tiers || costs.letter[t] < costs.letter[best])) best = static_cast<Tier>(t);
+      if (has(choice, t) && (best == tiers || costs.letter[t] < costs.letter[best])) best = static_cast<Tier>(t);
     return best;
   };
-  const auto costs = [&](std::size_t l) {
-    return costs_of(counts[l], density_of(density, letters[l]), length, isa);
-  };
+  const auto costs = [&](std::size_t l) { return costs_of(counts[l], density_of(density, letters[l]), length, isa); };
+  const Costs bare = costs_of(0, 0, length, isa);
+  std::array<double, choices> sums{};
   for (std::size_t choice = 1; choice < choices; ++choice)
-    for (std::size_t t = 0; t < tiers; ++t)
-      if ((choice >> t & 1) != 0) sums[choice] += costs_of(0, 0, length, isa).base[t];
+    for (std::size_t t = 0; t < tiers; ++t) sums[choice] += has(choice, t) ? bare.base[t] : 0;
   for (std::size_t l = 0; l < letters.size(); ++l) {
     const Costs each = costs(l);
     for (std::size_t choice = 1; choice < choices; ++choice) sums[choice] += each.letter[cheapest(each, choice)];
   }
-  const auto choice = static_cast<std::size_t>(std::min_element(sums.begin() + 1, sums.end()) - sums.begin());
-  std::vector<Tier> chosen(letters.size());
-  for (std::size_t l = 0; l < letters.size(); ++l) chosen[l] = cheapest(costs(l), choice);
+  const auto best = std::min_element(sums.begin() + 1, sums.end());
+  Choice chosen{std::vector<Tier>(letters.size()), *best};
+  for (std::size_t l = 0; l < letters.size(); ++l)
+    chosen.tier[l] = cheapest(costs(l), static_cast<std::size_t>(best - sums.begin()));
   return chosen;
 }
 
 // At most 255 letters, counted by an engine for bytes: letter l is byte l there, everything else the byte after the last letter.
+// Codes that are bytes already stay what they are: the engine ignores those that its patterns lack.
+template <class Code>
+constexpr bool recodes = sizeof(Code) > 1;
+
 template <class Code>
 struct Delegate {
   LetterIndex<Code> index;
@@ -129,9 +141,9 @@ Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector
     lengths_.push_back(pattern.length);
     longest = std::max(longest, pattern.length);
   }
-  chunk_ = std::max<std::size_t>(std::size_t{1} << 17, 4 * longest);
+  chunk_ = recodes<Code> ? std::max<std::size_t>(std::size_t{1} << 17, 4 * longest) : ~std::size_t{0} >> 1;
   const LetterIndex<Code> index(letters);
-  const std::vector<Tier> chosen = choose_tiers(patterns, letters, index, density, isa);
+  const std::vector<Tier> chosen = choose_tiers(patterns, letters, index, density, isa).tier;
   for (const Tier tier : {transform, slices}) {
     std::vector<Code> group;
     for (std::size_t l = 0; l < letters.size(); ++l) {
@@ -157,7 +169,8 @@ void Split<Code>::delegate(const std::vector<Pattern<Code>>& patterns, const std
     Pattern<std::uint8_t> part;
     part.length = pattern.length;
     part.offsets = std::move(pattern.offsets);
-    for (Code code : pattern.codes) part.codes.push_back(static_cast<std::uint8_t>(made.index.find(code)));
+    for (Code code : pattern.codes)
+      part.codes.push_back(static_cast<std::uint8_t>(recodes<Code> ? made.index.find(code) : code));
     parts.push_back(std::move(part));
   }
   made.engine = tier == transform ? make_ntt(std::move(parts), isa) : make_bitslice(std::move(parts), isa);
@@ -168,7 +181,8 @@ template <class Code>
 std::unique_ptr<typename Engine<Code>::Workspace> Split<Code>::make_workspace() const {
   auto buffers = std::make_unique<Buffers>();
   for (const Delegate<Code>& delegate : delegates_) buffers->delegates.push_back(delegate.engine->make_workspace());
-  if (!delegates_.empty()) buffers->bytes.resize(chunk_ + *std::max_element(lengths_.begin(), lengths_.end()));
+  if (recodes<Code> && !delegates_.empty())
+    buffers->bytes.resize(chunk_ + *std::max_element(lengths_.begin(), lengths_.end()));
   buffers->targets.resize(lengths_.size());
   buffers->scatter = scatter_->make_workspace();
   return buffers;
@@ -177,9 +191,15 @@ std::unique_ptr<typename Engine<Code>::Workspace> Split<Code>::make_workspace() 
 template <class Code>
 void Split<Code>::count_chunk(std::size_t d, const Code* text, std::size_t size, std::uint64_t position,
                               Buffers& buffers) const {
-  const LetterIndex<Code>& index = delegates_[d].index;
-  for (std::size_t i = 0; i < size; ++i) buffers.bytes[i] = static_cast<std::uint8_t>(index.find(text[i]));
-  delegates_[d].engine->count(buffers.bytes.data(), size, position, buffers.targets, *buffers.delegates[d]);
+  const std::uint8_t* bytes = nullptr;
+  if constexpr (recodes<Code>) {
+    const LetterIndex<Code>& index = delegates_[d].index;
+    for (std::size_t i = 0; i < size; ++i) buffers.bytes[i] = static_cast<std::uint8_t>(index.find(text[i]));
+    bytes = buffers.bytes.data();
+  } else {
+    bytes = text;
+  }
+  delegates_[d].engine->count(bytes, size, position, buffers.targets, *buffers.delegates[d]);
 }
 
 template <class Code>
@@ -218,8 +238,17 @@ std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, co
   return std::make_unique<Split<Code>>(std::move(patterns), density, isa);
 }
 
+template <class Code>
+double split_cost(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa) {
+  const std::vector<Code> letters = letters_of(patterns);
+  return choose_tiers(patterns, letters, LetterIndex<Code>(letters), density, isa).cost;
+}
+
 template std::unique_ptr<Engine<std::uint8_t>> make_split(std::vector<Pattern<std::uint8_t>>, const std::vector<double>&, Isa);
+template double split_cost(const std::vector<Pattern<std::uint8_t>>&, const std::vector<double>&, Isa);
 template std::unique_ptr<Engine<std::uint16_t>> make_split(std::vector<Pattern<std::uint16_t>>, const std::vector<double>&, Isa);
+template double split_cost(const std::vector<Pattern<std::uint16_t>>&, const std::vector<double>&, Isa);
 template std::unique_ptr<Engine<std::uint32_t>> make_split(std::vector<Pattern<std::uint32_t>>, const std::vector<double>&, Isa);
+template double split_cost(const std::vector<Pattern<std::uint32_t>>&, const std::vector<double>&, Isa);
 
 }  // namespace pyalgo::hamming

@@ -15,4 +15,8 @@ template <class Code>
 std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density,
                                          Isa isa = active_isa());
 
+// What the engine expects to take, in ns per symbol of text, all patterns together.
+template <class Code>
+double split_cost(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa = active_isa());
+
 }  // namespace pyalgo::hamming
