@@ -2,7 +2,8 @@
 
 ``pytest --claims`` runs the tests and benchmarks that carry a claim, prints the table, and fails on a claim without a
 test, a test with an unknown claim, and a stale ledger: a status that is not what the run shows, or a README whose table is
-not the ledger's. ``pytest --claims-write`` puts the measured figures into the ledger and the table into the README.
+not the ledger's. Where the gate is wider than the target, because machines are noisy, a run between the two is told and
+fails nothing. ``pytest --claims-write`` puts the measured figures into the ledger and the table into the README.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Claim:
     figure: str = ""
     reason: str = ""
     tests: int = 0
-    met: list[bool] = field(default_factory=list)
+    met: list[bool] = field(default_factory=list)  # the target
+    passed: list[bool] = field(default_factory=list)  # the gate
 
 
 def read_ledger(folder: Path) -> dict[str, Claim]:
@@ -111,17 +113,22 @@ def pytest_runtest_makereport(item, call):
     if item.config.claims is not None and report.when == "call":
         for number in set(item.claims) & set(item.config.claims):
             item.config.claims[number].met.append(report.passed)
+            item.config.claims[number].passed.append(report.passed)
     return report
 
 
 def problems(config) -> list[str]:
     found = list(config.unknown_claims)
+    config.claim_notes = []
     for claim in config.claims.values():
         if claim.tests == 0:
             found.append(f"{claim.number} has no test")
         elif (claim.status == "met") != (bool(claim.met) and all(claim.met)):
             shows = "met" if claim.met and all(claim.met) else "not met"
-            found.append(f"{claim.number} is stale: the ledger says {claim.status}, the run shows {shows}")
+            if claim.gate not in ("the same", claim.target) and claim.passed and all(claim.passed):
+                config.claim_notes.append(f"{claim.number} is {claim.status} in the ledger, and {shows} in this run")
+            else:
+                found.append(f"{claim.number} is stale: the ledger says {claim.status}, the run shows {shows}")
     text = (config.rootpath / "README.md").read_text()
     table = TABLE.search(text)
     if table is None or table.group(0) != f"<!-- claims -->\n{readme_table(config.claims)}<!-- /claims -->":
@@ -161,5 +168,7 @@ def pytest_terminal_summary(terminalreporter, config):
         measured = getattr(claim, "measured", "") or claim.figure
         line = f"{claim.number:<15} {claim.status:<8} {claim.tests:>3} tests   {claim.target}"
         terminalreporter.line(line + (f"   measured: {measured}" if measured else ""))
+    for note in config.claim_notes:
+        terminalreporter.line(f"NOTE: {note}; the gate holds", yellow=True)
     for problem in config.claim_problems:
         terminalreporter.line(f"PROBLEM: {problem}", red=True)

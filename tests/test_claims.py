@@ -81,6 +81,19 @@ def test_what_is_out_of_order_is_named(project, file, old, new, problem):
     assert problem in " ".join(out.split())
 
 
+def test_between_the_gate_and_the_target_a_run_is_told_and_fails_nothing(project):
+    ledger, test = project / "docs" / "claims" / "toy.toml", project / "tests" / "test_toy.py"
+    ledger.write_text(ledger.read_text().replace('gate = "2"', 'gate = "1.5"'))
+    test.write_text(TEST.format(met=False, passes=True))
+    code, out = claims(project)
+    assert code == 0
+    assert "NOTE: toy.1 is met in the ledger, and not met in this run; the gate holds" in " ".join(out.split())
+    test.write_text(TEST.format(met=False, passes=False))
+    code, out = claims(project)
+    assert code == 1
+    assert "toy.1 is stale" in out
+
+
 def test_a_claim_that_is_not_met_needs_its_reason(project):
     path = project / "docs" / "claims" / "toy.toml"
     path.write_text(path.read_text().replace('"met"', '"not met"'))

@@ -46,14 +46,20 @@ Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std
                    bool own_codes)
     : type_(type) {
   bool matchable = true;
+  std::vector<bool> small(std::size_t{1} << 16);  // the usual letters, so that only few are left to sort
+  const auto add = [&](std::uint64_t value) {
+    if (value < small.size() && small[value]) return;
+    if (value < small.size()) small[value] = true;
+    letters_.push_back(value);
+  };
   for (const PatternValues& pattern : patterns) {
     for (std::size_t j = 0; j < pattern.values.size(); ++j) {
       if (!pattern.counts[j]) continue;
-      letters_.push_back(pattern.values[j]);
+      add(pattern.values[j]);
       matchable = matchable && pattern.values[j] != text_wildcard;
     }
   }
-  if (text_wildcard) letters_.push_back(*text_wildcard);
+  if (text_wildcard) add(*text_wildcard);
   std::sort(letters_.begin(), letters_.end());
   letters_.erase(std::unique(letters_.begin(), letters_.end()), letters_.end());
   for (const std::uint64_t letter : letters_) matchable = matchable && fits(letter, type);

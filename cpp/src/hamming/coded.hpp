@@ -20,6 +20,12 @@ namespace pyalgo::hamming {
 template <class Code>
 class Coded {
  public:
+  // Increments a text position of the periodic engine, and the period at which they are so few (0: that of each pattern).
+  struct PeriodicWork {
+    double increments;
+    std::size_t period;
+  };
+
   // The buffers of one thread.
   struct Workspace {
     std::shared_ptr<const Engine<Code>> engine, wildcard_engine;
@@ -52,14 +58,17 @@ class Coded {
   std::unique_ptr<BoundedSearch<Code>> bounded(std::size_t p, std::int64_t k, Span<const Code> sample) const;
 
  private:
+  void count_letters();
   std::vector<double> densities(Span<const Code> sample) const;
+  PeriodicWork periodic_work(Span<const Code> sample, double at_most) const;
 
   Alphabet alphabet_;
   std::vector<Pattern<Code>> patterns_;
   std::optional<Code> wildcard_;                 // of the text
   std::vector<Pattern<Code>> facing_wildcards_;  // with one: every place that counts, holding its code
   std::size_t longest_ = 0, shortest_ = SIZE_MAX;
-  std::vector<Period> periods_;
+  std::vector<Code> letters_;          // of all patterns, rising
+  std::vector<std::uint32_t> places_;  // that hold each
   mutable std::mutex mutex_;
   mutable std::array<std::shared_ptr<const Engine<Code>>, 8> engines_;
   mutable std::shared_ptr<const Engine<Code>> wildcard_engine_;

@@ -93,8 +93,20 @@ std::size_t mismatches(const Code* text, const Code* pattern, const Code* fixed,
       result += total<Code>(sum[0]) + total<Code>(sum[1]);
     }
   }
-  for (; x < length; ++x) result += text[x] != pattern[x] && (fixed == nullptr || fixed[x] != 0);
-  return result;
+  // The rest in single vectors; the last one overlaps what is done already, whose lanes are left out.
+  if (length < L::size) {
+    for (; x < length; ++x) result += text[x] != pattern[x] && (fixed == nullptr || fixed[x] != 0);
+    return result;
+  }
+  typename L::Vector sum = {}, index;
+  for (std::size_t i = 0; i < L::size; ++i) index[i] = static_cast<Code>(i);
+  for (; x < length; x += L::size) {
+    const std::size_t at = x + L::size <= length ? x : length - L::size;
+    typename L::Vector differ = (typename L::Vector)(L::load(text + at) != L::load(pattern + at));
+    if (fixed != nullptr) differ &= L::load(fixed + at);
+    sum -= differ & (typename L::Vector)(index >= L::broadcast(static_cast<Code>(x - at)));
+  }
+  return result + total<Code>(sum);
 }
 
 template <class Code>

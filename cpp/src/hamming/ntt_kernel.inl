@@ -214,6 +214,8 @@ inline void multiply_row(const Product& p, const std::int16_t* x, const std::int
     for (std::size_t b = 0; b < Blocks; ++b) segments[b] = x + slots[b + piece];
     for (std::size_t at = 0; at < p.pairs * 2 * tile; at += 2 * tile) {
       const Vec h_even = load(h + at), h_odd = load(h + at + lanes);
+      prefetch(h + at + p.h_tile);
+      prefetch(segments[Blocks - 1] + at + p.x_tile);
 #pragma GCC unroll 16
       for (std::size_t b = 0; b < Blocks; ++b) {
         even[b] = add32(even[b], multiply_add(load(segments[b] + at), h_even));

@@ -15,8 +15,9 @@ template <class Code>
 std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density,
                                          Isa isa = active_isa());
 
-// What the engine expects to take, in ns per symbol of text, all patterns together.
+// ns a text position that counting is predicted to take, for letters that stand in so many places of patterns up to `length`.
 template <class Code>
-double split_cost(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa = active_isa());
+double predicted_split_ns(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
+                          const std::vector<double>& density, Isa isa = active_isa());
 
 }  // namespace pyalgo::hamming
