@@ -88,6 +88,7 @@ void test_mixture(std::mt19937& random) {
   const std::vector<Pattern<std::uint32_t>> patterns = {pattern_of(codes), with_wildcards(pattern_of(codes), .3, random)};
   check_split(patterns, text, density);
   check_split(patterns, text, density, 1000, 17);
+  CHECK(predicted_split_ns<std::uint32_t>({0, 5}, {9, 1}, m, density) > predicted_split_ns<std::uint32_t>({5}, {1}, m, density));
 }
 
 template <class Code>

@@ -6,12 +6,12 @@ namespace pyalgo::hamming {
 
 namespace {
 
-// Fitted on one core of a Zen 3 (see bench/): ns.
-constexpr double ns_increment = 0.35;       // in a tile
-constexpr double ns_batch = 6;              // a batch of eight places, each block anew: its loop's exit is mispredicted
-constexpr double ns_sort = 2;               // to put one symbol into its letter's list
-constexpr double ns_rare_symbol = 5;        // to look up a rare letter's list, most often missing a cache
-constexpr double ns_rare_increment = 1.2;
+// Fitted on one core of a Zen 3, ns: uniform letters, lengths 4096 to 2^20.
+constexpr double ns_increment = 0.65;       // in a tile
+constexpr double ns_batch = 8;              // a batch of eight places, each block anew: its loop's exit is mispredicted
+constexpr double ns_sort = 4;               // to put one symbol into its letter's list
+constexpr double ns_rare_symbol = 10;       // to look up a rare letter's list, most often missing a cache
+constexpr double ns_rare_increment = 3;
 
 template <class Code>
 constexpr double tile_cost(double count, double density) noexcept {
