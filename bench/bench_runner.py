@@ -120,6 +120,26 @@ def test_rows_a_second_through_the_runner_alone(figure):
         assert rate >= gate
 
 
+@pytest.mark.claim("runner.7")
+@pytest.mark.usefixtures("toys")
+def test_symbols_a_second_through_the_runner_alone(figure):
+    lines = np.full((1_400_000, 71), ord("\n"), dtype=np.uint8)
+    lines[:, :70] = np.frombuffer(b"ACGT", np.uint8)[np.random.default_rng(2).integers(0, 4, (1_400_000, 70))]
+    Path("in.bin").write_bytes(lines[:, :70].tobytes())
+    Path("in.fa").write_bytes(b">letters\n" + lines.tobytes())
+    rates = {}
+    for source in ("in.bin", "in.fa"):
+        tables = job({"name": "bench.noop"}, source)
+        tables["source"]["columns"] = {"x": "symbol"}
+        runs = [cpu_seconds(lambda tables=tables: pyalgo.run(tables, fresh=True)) for _ in range(3)]
+        rates[source] = 70 * len(lines) / sorted(runs)[1] / 1e6
+    worst = min(rates.values())
+    figure(
+        "runner.7", f"{rates['in.bin']:.0f} M symbols/s from .bin, {rates['in.fa']:.0f} from FASTA", met=worst >= 100
+    )
+    assert worst >= 40
+
+
 @pytest.mark.claim("runner.5")
 @pytest.mark.usefixtures("toys")
 def test_a_checkpoint_of_64_mib_hardly_stalls_the_loop(figure):

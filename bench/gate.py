@@ -46,6 +46,17 @@ def compare(ours: Callable[[], object], peer: Callable[[], object], *, pairs: in
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 
+def laps(works: Sequence[Callable[[], object]], *, rounds: int = 5) -> np.ndarray:
+    """CPU seconds by round and work, the works in turn, after one unmeasured call of each; every other round runs backwards."""
+    for work in works:
+        work()
+    seconds = np.empty((rounds, len(works)))
+    for i in range(rounds):
+        for j in range(len(works)) if i % 2 == 0 else reversed(range(len(works))):
+            seconds[i, j] = cpu_seconds(works[j])
+    return seconds
+
+
 def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """The exponent a of the power law cost = c * size^a that fits best on log-log axes."""
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])

@@ -55,7 +55,8 @@ class Algorithm:
     def update(self, batch: Any = None, /, **columns: Any) -> Any:
         """Take in one batch: a mapping or Arrow record batch of equally long columns, or keywords.
 
-        Returns what the batch settled for good, where there is such a thing, else None.
+        Returns what the batch settled for good (the emission: a named tuple or dataclass of arrays and numbers), where there
+        is such a thing, else None. A class that may hold back some of it has ``flush()``, which returns that.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define update")
 

@@ -17,7 +17,7 @@ import pyalgo
 from pyalgo import registry, snapshot
 from pyalgo.errors import PluginError, SnapshotError, UnknownAlgorithmError
 from pyalgo.stream import runner
-from pyalgo.stream.job import JobError, StateError, UsageError, parse_job, read_job, toml_module
+from pyalgo.stream.job import JobError, StateError, UsageError, parse_job, read_job, to_toml, toml_module
 from pyalgo.stream.sink import read_answers, to_json
 from pyalgo.stream.store import SavedRun, is_state, read_state
 
@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument(
         "--source", metavar="URL",
-        help="a .csv, .jsonl, .ndjson (also .gz, .zst), .parquet or .arrow file, a folder or 'pattern*' of them, "
+        help="a .csv, .jsonl, .ndjson, .fa#RECORD or .bin file (also .gz, .zst), .parquet or .arrow, a folder or 'pattern*', "
         "python:module:callable, or - for JSON lines or Arrow IPC on standard input",
     )  # fmt: skip
     run.add_argument(
@@ -132,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
         "--sink",
         metavar="URL",
         help="a .jsonl file, a .parquet folder, sqlite:PATH#table, or - for standard output (default)",
+    )
+    run.add_argument(
+        "--emit",
+        action="store_true",
+        default=None,
+        help="write also what the updates settle for good, as it is settled",
     )
     run.add_argument("--state", metavar="PATH", help="keep the state in this file, and go on from it")
     run.add_argument(
@@ -288,9 +294,14 @@ def _feed(tables: dict[str, Any], options: argparse.Namespace) -> int:
 def _say_the_end(tables: dict[str, Any], summary: runner.RunSummary) -> None:
     sink, state = tables.get("sink", {}).get("url", "-"), tables.get("state", {}).get("path")
     where = f" in {sink}" if sink != "-" else ""
-    print(f"done: {summary.rows:,} rows, {summary.seq:,} answers{where}", file=sys.stderr)
+    written = _count(summary.seq, "line" if tables.get("sink", {}).get("emit") else "answer")
+    print(f"done: {_count(summary.rows, 'row')}, {written}{where}", file=sys.stderr)
     if state is not None and where:
         print(f"see them: pyalgo report {shlex.quote(state)} -o run.html", file=sys.stderr)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -318,8 +329,12 @@ def _inspect(options: argparse.Namespace) -> int:
             facts["rows"] = f"unknown: {error}"
     if options.json:
         print(json.dumps(facts))
-    else:
-        _table([(key, json.dumps(value) if isinstance(value, dict) else value) for key, value in facts.items()])
+        return 0
+    job = facts.pop("job", None)
+    shown = {key: value for key, value in facts.items() if value not in (None, "")}
+    _table([(key, json.dumps(value) if isinstance(value, dict) else value) for key, value in shown.items()])
+    if job is not None:
+        print(f"\nThe job:\n\n{to_toml(job)}", end="")
     return 0
 
 
@@ -360,7 +375,7 @@ def _merge(options: argparse.Namespace) -> int:
             json.dumps({"output": options.output, "algorithm": merged.name, "rows": merged.n_seen, "bytes": len(data)})
         )
     else:
-        print(f"{options.output}: {merged.name}, {merged.n_seen:,} rows, {len(data):,} bytes")
+        print(f"{options.output}: {merged.name}, {_count(merged.n_seen, 'row')}, {len(data):,} bytes")
     return 0
 
 
@@ -388,7 +403,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"output": options.output, "rows": run.checkpoint.rows, "answers": run.checkpoint.seq}))
     else:
-        print(f"{options.output}: {run.checkpoint.rows:,} rows, {run.checkpoint.seq:,} answers")
+        print(f"{options.output}: {_count(run.checkpoint.rows, 'row')}, {_count(run.checkpoint.seq, 'answer')}")
     return 0
 
 
@@ -416,6 +431,7 @@ def _tables(options: argparse.Namespace) -> dict[str, Any]:
         ("source", "rejects", options.rejects),
         ("query", "every", options.query_every),
         ("sink", "url", options.sink),
+        ("sink", "emit", options.emit),
         ("state", "path", options.state),
         ("state", "checkpoint", options.checkpoint),
     ):

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from pyalgo.plot import Line, Points, human, line_plot
+from pyalgo.stream.job import to_toml
 from pyalgo.stream.progress import size
 from pyalgo.stream.store import SavedRun
 
@@ -65,7 +66,7 @@ def report(run: SavedRun, answers: Iterable[Mapping[str, Any]]) -> str:
         _answers(tracks),
         _course(run),
         _last_answer(tracks.last),
-        f"<h2>The job</h2><pre>{escape(_toml(run.job))}</pre>",
+        f"<h2>The job</h2><pre>{escape(to_toml(run.job))}</pre>",
         _versions(run),
     ]
     return (
@@ -89,6 +90,8 @@ class _Tracks:
         self._rows: list[float] = []
 
     def add(self, entry: Mapping[str, Any]) -> None:
+        if "result" not in entry:  # what an update settled
+            return
         self.last = entry
         if self.count % self._stride == 0:
             self._keep(entry)
@@ -127,7 +130,7 @@ def _facts(run: SavedRun) -> str:
     rate = at.rows / at.seconds if at.seconds > 0 else math.nan
     facts = {
         "rows": f"{at.rows:,}",
-        "answers": f"{at.seq:,}",
+        "lines" if run.job.get("sink", {}).get("emit") else "answers": f"{at.seq:,}",
         "status": "finished" if at.finished else "goes on" if run.holder else "stopped, can go on",
         "running time": f"{at.seconds:.1f} s",
         "mean rate": f"{human(rate)} rows/s" if math.isfinite(rate) else "—",
@@ -212,21 +215,6 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 200 else text[:199] + "…"
-
-
-def _toml(job: Mapping[str, Any], prefix: str = "") -> str:
-    """The tables of a job as a job file has them."""
-    lines, tables = [], []
-    for key, value in job.items():
-        if isinstance(value, Mapping):
-            tables.append((f"{prefix}{key}", value))
-        else:
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-    text = "".join(f"{line}\n" for line in lines)
-    for name, table in tables:
-        inner = _toml(table, f"{name}.")
-        text += f"\n[{name}]\n{inner}" if inner else ""
-    return text.strip() + "\n" if not prefix else text
 
 
 def _versions(run: SavedRun) -> str:

@@ -250,6 +250,18 @@ void bind_hamming(py::module_& m) {
   m.def("detected_isa", [] { return name(detected_isa()); });
   m.def("active_isa", [] { return name(active_isa()); });
   m.def("set_cost_factors", &set_cost_factors, py::arg("factors"), "How far each method is from its shipped cost, by method.");
+  m.def(
+      "sumset_counts",
+      [](const Array<std::int64_t>& x, const Array<std::int64_t>& y, std::uint64_t universe, std::uint64_t seed, std::uint32_t p0) {
+        SumsetCounts found;
+        {
+          const py::gil_scoped_release unlocked;
+          found = sumset_counts(view(x), view(y), universe, seed, p0);
+        }
+        return py::make_tuple(moved(std::move(found.values)), moved(std::move(found.counts)), found.info.rounds,
+                              found.info.overflow_rounds, found.info.primes);
+      },
+      py::arg("x"), py::arg("y"), py::arg("universe"), py::arg("seed"), py::arg("p0"));
   bind_plan(m);
   bind_stream(m);
 }

@@ -107,22 +107,29 @@ void test_transform() {
       const std::size_t n = subtrees * ntt::power_of_two;
       Text text(n);
       for (auto& symbol : text) symbol = rng() % 3;
-      std::vector<std::int16_t> out(2 * n), work(2 * ntt::power_of_two), one(n);
+      std::vector<std::int16_t> out(2 * n), work(ntt::work_size), one(2 * n), h(2 * n);
       kernel.forward(tables, {{text.data(), text.data()}, {0, 2}}, out.data(), 2 * ntt::tile, true, work.data());
+      for (std::int16_t value : out) CHECK(std::abs(value) <= ntt::reduced_bound);
+      // Times 2^16, for one letter of the pair: then the inverse gives n times the indicators, and a constant.
       for (unsigned letter = 0; letter < 2; ++letter) {
         for (std::size_t i = 0; i < n; ++i) {
-          CHECK(std::abs(out[2 * i + letter]) <= ntt::reduced_bound);
+          h[2 * i + letter] = static_cast<std::int16_t>(ntt::centred(65536));
+          h[2 * i + 1 - letter] = 0;
         }
-        // Undo the pairing: even lanes, then odd ones.
-        for (std::size_t i = 0; i < n; ++i) {
-          const std::size_t lane = i % kernel.lanes;
-          one[i] = out[2 * (i - lane) + (lane % 2) * kernel.lanes + lane / 2 * 2 + letter];
-        }
-        std::int64_t sum = 0;
-        for (std::size_t i = 0; i < n; ++i) sum -= text[i] == 2 * letter;
-        CHECK((one[0] - sum) % ntt::q == 0);
-        kernel.inverse(tables, one.data());
-        for (std::size_t i = 0; i < n; ++i) CHECK((one[i] + std::int64_t(n) * (text[i] == 2 * letter)) % ntt::q == 0);
+        const std::uint32_t slot = 0;
+        ntt::Product product;
+        product.x = out.data();
+        product.h = h.data();
+        product.x_tile = product.h_tile = 2 * ntt::tile;
+        product.slots = &slot;
+        product.pieces = product.pairs = product.blocks = 1;
+        product.y = one.data();
+        product.length = n;
+        product.tables = &tables;
+        product.constant = 5;
+        kernel.multiply(product);
+        kernel.inverse(tables, one.data(), n);
+        for (std::size_t i = 0; i < n; ++i) CHECK((one[i] - 5 + std::int64_t(n) * (text[i] == 2 * letter)) % ntt::q == 0);
       }
     }
   }

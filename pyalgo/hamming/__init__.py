@@ -7,6 +7,7 @@ from pyalgo.hamming.distances import best_match, explain, find_k_mismatch, hammi
 from pyalgo.hamming.machine import calibrate, cpu_features, use_calibration
 from pyalgo.hamming.plan import Explanation, HammingPlan, KMismatches, Prediction
 from pyalgo.hamming.stream import HammingChunk, HammingStream, HammingStreamStats
+from pyalgo.hamming.sumset import SumsetInfo, sumset_counts
 
 __all__ = [
     "ApproxDistances",
@@ -17,6 +18,7 @@ __all__ = [
     "HammingStreamStats",
     "KMismatches",
     "Prediction",
+    "SumsetInfo",
     "approx_hamming_distances",
     "best_match",
     "calibrate",
@@ -24,6 +26,7 @@ __all__ = [
     "explain",
     "find_k_mismatch",
     "hamming_distances",
+    "sumset_counts",
 ]
 
 use_calibration()

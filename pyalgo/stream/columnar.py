@@ -102,11 +102,12 @@ class ParquetSource(ColumnarSource):
         except (self._pa.ArrowException, OSError) as error:
             raise DataError(f"{self._url} is not a Parquet file: {_first_line(error)}") from None
         fields = self._fields(self._file.schema_arrow.names)
-        groups = range(first, self._file.num_row_groups)
-        batches: Iterator[Any] = self._file.iter_batches(
-            row_groups=groups, columns=list(dict.fromkeys(fields.values()))
-        )
-        return batches
+        return self._groups(range(first, self._file.num_row_groups), list(dict.fromkeys(fields.values())))
+
+    def _groups(self, groups: range, columns: list[str]) -> Iterator[Any]:
+        # One by one, so that batches end in the same places wherever reading begins.
+        for group in groups:
+            yield from self._file.iter_batches(row_groups=[group], columns=columns)
 
     def fingerprint(self) -> str:
         return self._fingerprint

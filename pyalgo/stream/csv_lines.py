@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyalgo.stream.job import BadRowError, DataError
 from pyalgo.stream.jsonl import decode, shortened
 from pyalgo.stream.source import Batch, may_be_absent
-from pyalgo.stream.text import Text
+from pyalgo.stream.text import BLOCK, Text
 
 __all__ = ["CsvSource"]
 
@@ -36,9 +37,12 @@ class CsvSource:
         header = self._ahead.next()
         if not header:
             raise DataError(f"{text.name} is empty: a CSV file begins with a line of column names")
-        for field in columns.values() if columns else ():
-            if field not in header:
+        count = Counter(header)
+        for field in columns.values() if columns else header:
+            if count[field] == 0:
                 raise DataError(f"{text.name}, line 1: there is no field {field!r}; the fields are {', '.join(header)}")
+            if count[field] > 1:
+                raise DataError(f"{text.name}, line 1: the field {field!r} is there {count[field]} times")
         behind = self._ahead.size, self._ahead.lines
         try:
             example = self._ahead.next() or []
@@ -79,7 +83,7 @@ class CsvSource:
         taken: list[dict[str, Any]] = []
         self._places = []
         size = lines = 0
-        while len(taken) < rows:
+        while len(taken) < rows and size < BLOCK:
             try:
                 row = self._ahead.next()
                 if row is None:
@@ -139,24 +143,32 @@ class _Records:
     def __init__(self, text: Text) -> None:
         self.size = self.lines = 0
         self._text = text
-        self._last = ""
+        self._begun = 0  # lines before the present record
+        self._first = b""  # line of it
         self._reader = csv.reader(self._decoded(), strict=True)
 
     def _decoded(self) -> Iterator[str]:
         for data in self._text.ahead():
             self.size += len(data)
             self.lines += 1
-            self._last = decode(data, self._text.here(self.lines), first=self._text.line + self.lines == 1)
-            yield self._last
+            if self.lines == self._begun + 1:
+                self._first = data
+            yield decode(data, self._text.here(self.lines), first=self._text.line + self.lines == 1)
 
     def next(self) -> list[str] | None:
         """The next record; a blank line is an empty one."""
+        size, self._begun = self.size, self.lines
         try:
             return next(self._reader, None)
         except csv.Error as error:
             if self._text.follow and "unexpected end" in str(error):  # the rest of the record is still to be appended
                 return None
-            raise BadRowError(self._text.here(self.lines), f"not valid CSV: {error}", self._last) from None
+            # Only its first line is to blame: a quote that nothing closes takes good lines along.
+            self.size, self.lines = size + len(self._first), self._begun + 1
+            bad = self._first.decode("utf-8", "backslashreplace")
+            raise BadRowError(
+                self._text.here(self.lines), f"not valid CSV: {error}, got {shortened(bad)}", bad
+            ) from None
 
 
 def _parser(dtype: str, example: str) -> Any:

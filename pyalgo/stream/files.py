@@ -6,6 +6,7 @@ import glob
 import gzip
 import hashlib
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any, BinaryIO
 
 from pyalgo.stream.columnar import ArrowSource, ParquetSource
 from pyalgo.stream.csv_lines import CsvSource
+from pyalgo.stream.fasta import ENDINGS, FastaSource
 from pyalgo.stream.job import DataError, JobError, UsageError
 from pyalgo.stream.jsonl import JsonlSource
 from pyalgo.stream.source import Batch, Source
+from pyalgo.stream.symbols import WIDTHS, BinarySource
 from pyalgo.stream.text import Text
 
 __all__ = ["FolderSource", "open_files"]
@@ -25,26 +28,38 @@ Schema = Mapping[str, tuple[str, str]]
 _TEXTS: dict[str, Any] = {".csv": CsvSource, ".jsonl": JsonlSource, ".ndjson": JsonlSource}
 _COLUMNS: dict[str, Any] = {".parquet": ParquetSource, ".arrow": ArrowSource, ".arrows": ArrowSource}
 _COMPRESSED = (".gz", ".zst")
+_FASTA = re.compile(rf"(.*?(?:{'|'.join(map(re.escape, ENDINGS))})(?:\.gz|\.zst)?)(?:#(.+))?", re.DOTALL)
 _KINDS = (
-    "give a .csv, .jsonl, .ndjson (each also .gz or .zst), .parquet, .arrow or .arrows file, a folder or pattern of them, "
-    "python:module:callable, or - for standard input"
+    "give a .csv, .jsonl, .ndjson, .fa or .fasta file, one of symbols (.bin, .u16, .i32, ...; each also .gz or .zst), a "
+    ".parquet, .arrow or .arrows file, a folder or pattern of them, python:module:callable, or - for standard input"
 )
 
 
 def open_files(url: str, schema: Schema, columns: dict[str, str] | None, *, follow: bool) -> Source:
     """One file, or all those of a folder or pattern such as ``logs/*.jsonl`` in the order of their names."""
-    if (os.path.isdir(url) and _ending(url) not in _TEXTS) or (not os.path.exists(url) and glob.has_magic(url)):
+    fasta = _FASTA.fullmatch(url)
+    path, record = (url, None) if fasta is None or os.path.exists(url) else fasta.groups()
+    if (os.path.isdir(path) and _ending(path) not in _TEXTS) or (not os.path.exists(path) and glob.has_magic(path)):
         return FolderSource(url, schema, columns, follow=follow)
+    if fasta is not None:
+        return _open_fasta(path, record, columns, follow=follow)
     return _open(url, schema, columns, follow=follow)
 
 
 def _open(path: str, schema: Schema, columns: dict[str, str] | None, *, follow: bool) -> Source:
-    packed = next((ending for ending in _COMPRESSED if path.endswith(ending)), "")
+    packed = _packed(path)
     ending = _ending(path)
-    if ending not in _TEXTS and (packed or ending not in _COLUMNS):
+    if ending in ENDINGS:
+        raise UsageError(
+            f"source {path} is one of several FASTA files, which must not run into one another: give one of them"
+        )
+    if ending not in _TEXTS and ending not in WIDTHS and (packed or ending not in _COLUMNS):
         raise UsageError(f"source {path!r} is of no known kind: {_KINDS}")
     if follow and ending in _COLUMNS:
-        raise UsageError(f"source {path} cannot be followed: only .csv and .jsonl files grow line by line")
+        raise UsageError(
+            f"source {path} cannot be followed: only .csv and .jsonl files grow line by line, and .bin files and the like "
+            "symbol by symbol"
+        )
     if follow and packed:
         raise UsageError(f"source {path} cannot be followed: it is compressed")
     file = _opened(path)
@@ -53,14 +68,39 @@ def _open(path: str, schema: Schema, columns: dict[str, str] | None, *, follow: 
         if ending in _COLUMNS:
             source = _COLUMNS[ending](path, file, columns)
         elif not follow and os.fstat(file.fileno()).st_size == 0:
-            wanted = "a line of column names" if ending == ".csv" else "one line a row"
-            raise DataError(f"{path} is empty: expected {wanted}")
+            raise DataError(f"{path} is empty: expected {_expected(ending)}")
+        elif ending in WIDTHS:
+            size = None if follow or packed else os.fstat(file.fileno()).st_size
+            source = BinarySource(path, _File(file, packed), ending, columns, size=size, follow=follow)
         else:
             source = _TEXTS[ending](Text(path, _File(file, packed), follow=follow), schema, columns)
     except BaseException:
         file.close()
         raise
     return source
+
+
+def _open_fasta(path: str, record: str | None, columns: dict[str, str] | None, *, follow: bool) -> Source:
+    if follow:
+        raise UsageError(f"source {path} cannot be followed: nothing tells where a growing record ends")
+    file = _opened(path)
+    try:
+        return FastaSource(path, record, _File(file, _packed(path)), columns)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _packed(path: str) -> str:
+    """The ending that says how it is compressed, "" if it is not."""
+    return next((ending for ending in _COMPRESSED if path.endswith(ending)), "")
+
+
+def _expected(ending: str) -> str:
+    """What an empty file lacks."""
+    if ending in WIDTHS:
+        return "symbols one behind the other"
+    return "a line of column names" if ending == ".csv" else "one line a row"
 
 
 def _ending(path: str) -> str:
@@ -186,7 +226,7 @@ class FolderSource:
             elif following is None:
                 return batch
             else:  # a later file ends the one before it, whose last line is complete as it is
-                assert isinstance(self._source, JsonlSource | CsvSource)
+                assert isinstance(self._source, JsonlSource | CsvSource | BinarySource)
                 self._source.finish()
 
     def locate(self, row: int) -> str:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -22,8 +22,10 @@ __all__ = [
     "JobError",
     "StateError",
     "UsageError",
+    "check_files",
     "parse_job",
     "read_job",
+    "to_toml",
 ]
 
 
@@ -69,8 +71,9 @@ class Interval:
     rows: int | None = None
     seconds: float | None = None
 
-    def __str__(self) -> str:
-        return str(self.rows) if self.rows is not None else f"{self.seconds:g}s"
+    def value(self) -> int | str:
+        """As a job file has it."""
+        return self.rows if self.rows is not None else f"{self.seconds:g}s"
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Job:
     every: Interval | None = None
     options: dict[str, Any] = field(default_factory=dict)
     sink: str = "-"
+    emit: bool = False
     state: str | None = None
     checkpoint: Interval = Interval(seconds=1.0)
 
@@ -96,8 +100,8 @@ class Job:
         return {
             "algorithm": {"name": self.algorithm, **self.params},
             "source": {"url": self.source, "batch_rows": self.batch_rows, "columns": self.columns},
-            "query": {"every": None if self.every is None else str(self.every), "options": self.options},
-            "sink": {"url": self.sink},
+            "query": {"every": None if self.every is None else self.every.value(), "options": self.options},
+            "sink": {"url": self.sink, "emit": self.emit},
         }
 
     def tables(self) -> dict[str, Any]:
@@ -106,20 +110,45 @@ class Job:
         return {
             "algorithm": {"name": self.algorithm, **self.params},
             "source": _given({**source, "on_error": self.on_error, "rejects": self.rejects}),
-            "query": _given({"every": None if self.every is None else str(self.every), "options": self.options}),
-            "sink": {"url": self.sink},
-            "state": _given({"path": self.state, "checkpoint": str(self.checkpoint)}),
+            "query": _given({"every": None if self.every is None else self.every.value(), "options": self.options}),
+            "sink": {"url": self.sink, "emit": self.emit},
+            "state": _given({"path": self.state, "checkpoint": self.checkpoint.value()}),
         }
+
+    def sink_path(self) -> str | None:
+        """The file or folder of the answers; None for standard output."""
+        return None if self.sink == "-" else self.sink.removeprefix("sqlite:").partition("#")[0]
 
     def rejects_path(self) -> str:
         """The file of the rows left out: beside the sink, unless the job says where."""
         if self.rejects is not None:
             return self.rejects
-        base = self.sink.removeprefix("sqlite:").partition("#")[0] if self.sink != "-" else self.state or "pyalgo"
-        return os.path.splitext(base)[0] + ".rejects.jsonl"
+        return os.path.splitext(self.sink_path() or self.state or "pyalgo")[0] + ".rejects.jsonl"
 
     def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        try:
+            return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+        except TypeError as error:  # an object of Python, or a date of TOML
+            raise JobError(f"a job that is kept needs values that JSON has: {error}") from None
+
+
+def check_files(job: Job) -> None:
+    """Refuse a job that would write over what it reads, or write two things into one file."""
+    written = {"sink": job.sink_path(), "state": job.state}
+    if job.on_error == "skip":
+        written["rejects"] = job.rejects_path()
+    source = os.path.realpath(job.source)
+    taken = {source: "source"} if os.path.exists(source) else {}
+    for use, path in written.items():
+        if path is None:
+            continue
+        here = os.path.realpath(path)
+        if here in taken:
+            raise UsageError(f"{use} {path} is the {taken[here]} as well: give it a file of its own")
+        taken[here] = use
+        inside = os.path.dirname(here) == source if os.path.isdir(source) else PurePath(here).match(source)
+        if inside:
+            raise UsageError(f"{use} {path} would be read as part of the source {job.source}: put it elsewhere")
 
 
 def _given(table: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +178,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "every": Key((int, str), "at the end only", 'rows, or seconds as "2s"'),
         "options": Key(Mapping, "none", "what the algorithm's query takes"),
     },
-    "sink": {"url": Key(str, '"-"', "where the answers go")},
+    "sink": {
+        "url": Key(str, '"-"', "where the answers go"),
+        "emit": Key(bool, "false", "write also what the updates settle for good, as it is settled"),
+    },
     "state": {
         "path": Key(str, "no state", "the file that keeps the state; the job goes on from it"),
         "checkpoint": Key((int, str), '"1s"', "how often the state is saved: rows, or seconds"),
@@ -234,6 +266,7 @@ def parse_job(tables: Mapping[str, Any]) -> Job:
         settings["every"] = parse_interval("query.every", query["every"])
     if "url" in tables.get("sink", {}):
         settings["sink"] = tables["sink"]["url"]
+    settings["emit"] = tables.get("sink", {}).get("emit", False)
     if "checkpoint" in state:
         settings["checkpoint"] = parse_interval("state.checkpoint", state["checkpoint"])
     return Job(**settings)
@@ -266,6 +299,23 @@ def type_name(kind: Any) -> str:
         (int, str): 'an integer or a string such as "1s"',
     }
     return names[kind]
+
+
+def to_toml(tables: Mapping[str, Any], prefix: str = "") -> str:
+    """Tables as a job file has them."""
+    lines = [
+        f"{_toml_key(key)} = {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in tables.items()
+        if not isinstance(value, Mapping)
+    ]
+    for key, value in tables.items():
+        if isinstance(value, Mapping) and (inner := to_toml(value, f"{prefix}{_toml_key(key)}.")):
+            lines.append(f"\n[{prefix}{_toml_key(key)}]\n{inner}")
+    return "".join(lines) if prefix else "".join(lines).strip() + "\n"
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _reason(error: Exception) -> str:

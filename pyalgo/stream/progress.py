@@ -13,7 +13,7 @@ __all__ = ["Progress", "size"]
 
 
 class Progress:
-    """Two lines that are redrawn in place on standard error: how far the run is, and the last answer.
+    """Two lines that are redrawn in place on standard error: how far the run is, and the last answer, in full at the end.
 
     With rich installed; without it the first line alone.
     """
@@ -40,7 +40,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._last is not None:
-            self._draw(self._last)
+            self._draw(self._last, whole=True)
         if self._live is not None:
             self._live.stop()
         elif self._last is not None:
@@ -54,7 +54,7 @@ class Progress:
         if time.monotonic() - self._drawn >= 0.1:
             self._draw(status)
 
-    def _draw(self, status: Status) -> None:
+    def _draw(self, status: Status, *, whole: bool = False) -> None:
         self._drawn = time.monotonic()
         seconds = max(self._drawn - self._begun, 1e-9)
         parts = [f"{status.rows:,} rows", f"{(status.rows - (self._first_rows or 0)) / seconds:,.0f} rows/s"]
@@ -68,10 +68,11 @@ class Progress:
         if self._live is None:
             print(f"\r{line:<70.70}", end="", file=sys.stderr, flush=True)
             return
+        from rich.console import Group
         from rich.text import Text
 
-        answer = "" if status.result is None else "\n" + shown(status.result)
-        self._live.update(Text(line, style="bold") + Text(answer))
+        answer = "" if status.result is None else shown(status.result)
+        self._live.update(Group(Text(line, style="bold"), Text(answer, no_wrap=not whole, overflow="ellipsis")))
 
 
 def shown(result: Any, width: int = 400) -> str:

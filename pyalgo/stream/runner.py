@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
+import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -25,10 +22,12 @@ from pyalgo.stream.job import (
     JobError,
     StateError,
     UsageError,
+    check_files,
     parse_job,
     read_job,
 )
 from pyalgo.stream.rejects import Rejects
+from pyalgo.stream.signals import Stop, stop_signals
 from pyalgo.stream.source import Batch, Source, open_source
 from pyalgo.stream.store import Checkpoint, Store
 
@@ -44,7 +43,7 @@ class RunSummary:
     rows : int
         Rows taken in since the job's beginning.
     seq : int
-        Lines written since the job's beginning.
+        Entries written since the job's beginning: answers, and emissions where the job wants them.
     resumed : bool
         Whether the run went on from a state.
     finished : bool
@@ -128,15 +127,15 @@ def run(
     if max_rows is not None and max_rows < 1:
         raise UsageError(f"max_rows must be at least 1, got {max_rows}")
     parsed = parse_job(job if isinstance(job, Mapping) else read_job(job))
+    check_files(parsed)
     algorithm = _create(parsed)
-    loop: _Loop | None = None
     with ExitStack() as stack:
         sink = sinks.open_sink(parsed)
         stack.callback(sink.close)
         store = None
         if parsed.state is not None:
             store = Store(parsed.state, parsed, fresh=fresh)
-            stack.push(partial(_close, store, lambda: loop is not None and loop.opened))
+            stack.callback(store.close)
         log = store.log() if store is not None else None
         source = open_source(parsed, type(algorithm), log, allow_python=allow_python)
         stack.callback(source.close)
@@ -145,23 +144,32 @@ def run(
         return loop.run()
 
 
-def _close(store: Store, began: Callable[[], bool], kind: Any, error: BaseException | None, trace: Any) -> None:
-    store.close(refused=isinstance(error, JobError) and not began())
-
-
 def _create(job: Job) -> Algorithm:
+    """A new algorithm, which takes the job's parameters and, as far as it is empty, the query's options."""
     try:
         cls = registry.find(job.algorithm)
     except (UnknownAlgorithmError, PluginError) as error:
         raise UsageError(str(error)) from None
     try:
-        return cls(**job.params)
+        inspect.signature(cls).bind(**job.params)  # its words name the parameter, and nothing that is not the user's
+        algorithm = cls(**job.params)
     except (TypeError, ValueError, KeyError) as error:
-        raise JobError(f"algorithm {job.algorithm!r} refuses its parameters: {error}") from None
+        raise JobError(f"algorithm {job.algorithm!r} refuses its parameters: {_sentence(error)}") from None
+    _ask(algorithm, job)
+    return algorithm
+
+
+def _ask(algorithm: Algorithm, job: Job) -> Any:
+    """The answer to the job's query."""
+    try:
+        inspect.signature(algorithm.query).bind(**job.options)
+        return algorithm.query(**job.options)
+    except (TypeError, ValueError, KeyError) as error:
+        raise JobError(f"algorithm {job.algorithm!r} refuses its query: {_sentence(error)}") from None
 
 
 class _Loop:
-    """One run. Invariant: algorithm, sink and `offset` are at `rows`; the store is at the checkpoint before.
+    """One run. Invariant: algorithm, sink and `at` are as of one row; the store is at `kept`, some rows before.
 
     The source itself may be ahead: a batch that was read need not have been taken in.
     """
@@ -179,16 +187,14 @@ class _Loop:
     ) -> None:
         self.job, self.algorithm, self.source, self.sink, self.store = job, algorithm, source, sink, store
         self.max_rows, self.watch, self.say = max_rows, watch, say
-        self.rows = self.seq = self.last_line_rows = 0
-        self.offset, self.fingerprint = source.offset, source.fingerprint()
-        self.position: Any = None
+        self.at = Checkpoint.beginning(source.offset, source.fingerprint())
+        self.kept = replace(self.at)
         self.rejects = Rejects(job.rejects_path())
         self.opened = False
+        self.settled: list[Any] = []  # emissions of the batch being taken in
         self.result: Any = None
+        self.state_bytes = 0
         self.begun = self.query_clock = self.checkpoint_clock = time.monotonic()
-        self.seconds_before = 0.0
-        self.checkpoint_rows = self.state_bytes = 0
-        self.checkpoint_offset: Any = None
 
     def run(self) -> RunSummary:
         saved = self.store.resume() if self.store is not None else None
@@ -196,15 +202,17 @@ class _Loop:
             self.say(f"{self.job.state}: {received} lines of standard input were received; it must go on behind them")
         if saved is not None and self._resume(*saved):
             return self._summary(resumed=True, finished=True)
-        with _stop_signals() as stop:
+        with stop_signals() as stop:
             try:
                 finished = self._feed(stop)
             except DataError:
+                if not self.opened and self.store is not None:
+                    self.store.forget_received()
                 self._checkpoint(finished=False, wait=True)
                 raise
             self._checkpoint(finished=finished, wait=True)
             if stop.signum is not None and not finished:
-                raise Interrupted(stop.signum, self.rows, self.job.state)
+                raise Interrupted(stop.signum, self.at.rows, self.job.state)
         if self.rejects.count:
             self.say(f"{self.rejects.count} rows were left out: {self.rejects.path} says which and why")
         return self._summary(resumed=saved is not None, finished=finished)
@@ -215,24 +223,23 @@ class _Loop:
             self.algorithm = type(self.algorithm).from_bytes(snapshot)
         except SnapshotError as error:
             raise StateError(f"state {self.job.state} holds a snapshot that cannot be read: {error}") from None
-        self.rows, self.seq, self.last_line_rows = saved.rows, saved.seq, saved.last_line_rows
-        self.position, self.checkpoint_rows = saved.sink, saved.rows
-        self.seconds_before = saved.seconds
+        self.at, self.kept = replace(saved, finished=False), saved
+        self.begun -= saved.seconds
         self.rejects.count = saved.rejected
         if saved.finished and not self.job.follow:
-            self.result = self.algorithm.query(**self.job.options)
-            self.say(f"{self.job.state}: this job finished after {self.rows} rows; nothing to do (--fresh starts over)")
+            self.say(
+                f"{self.job.state}: this job finished after {saved.rows} rows; nothing to do (--fresh starts over)"
+            )
             return True
         try:
             self.source.seek(saved.offset, saved.fingerprint)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise StateError(f"state {self.job.state} holds no offset of its source: {saved.offset!r}") from error
-        self.offset, self.fingerprint = saved.offset, saved.fingerprint
-        self.say(f"{self.job.state}: resuming behind row {self.rows}")
-        self._open_sink(saved.rejects)
+        self.say(f"{self.job.state}: resuming behind row {saved.rows}")
+        self._open_sink()
         return False
 
-    def _feed(self, stop: _Stop) -> bool:
+    def _feed(self, stop: Stop) -> bool:
         """Rows until the end of the source (True), the last row wanted, or a signal (False)."""
         while stop.signum is None:
             wanted = self._rows_to_stop()
@@ -252,7 +259,10 @@ class _Loop:
                 batch = Batch({}, 0)
             if batch is None:
                 self._open_sink()
-                if self.seq == 0 or self.last_line_rows < self.rows:
+                if self.job.emit and hasattr(self.algorithm, "flush"):  # what it held back
+                    self._count(0, self.algorithm.flush())
+                    self._emit()
+                if self.at.seq == 0 or self.at.last_line_rows < self.at.rows:
                     self._write()
                 return True
             self._take(batch)
@@ -261,23 +271,25 @@ class _Loop:
     def _rows_to_stop(self) -> int:
         """Batches end at query points and at the last row wanted, so that neither depends on how the source cuts them."""
         wanted = self.job.batch_rows
+        if self.job.emit:  # an entry tells of one batch, so the batches too must not depend on where a run began
+            wanted -= self.at.rows % wanted
         if self.job.every is not None and self.job.every.rows is not None:
-            wanted = min(wanted, self.job.every.rows - self.rows % self.job.every.rows)
+            wanted = min(wanted, self.job.every.rows - self.at.rows % self.job.every.rows)
         if self.max_rows is not None:
-            wanted = min(wanted, self.max_rows - self.rows)
+            wanted = min(wanted, self.max_rows - self.at.rows)
         return max(wanted, 0)
 
     def _take(self, batch: Batch) -> None:
         """A batch into the algorithm, and whatever is due behind it; an empty one comes when there is nothing to read."""
-        before = self.rows
         if batch.rows:
             self._update(batch)
             self._open_sink()
-        self.offset, self.fingerprint = self.source.offset, self.source.fingerprint()
-        if self._query_due(self.rows - before):
+        self.at.offset, self.at.fingerprint = self.source.offset, self.source.fingerprint()
+        self._emit()
+        if self._query_due():
             self._write()
             self.query_clock = time.monotonic()
-        if _passed(self.job.checkpoint, self.rows - self.checkpoint_rows, self.checkpoint_clock):
+        if _passed(self.job.checkpoint, self.at.rows - self.kept.rows, self.checkpoint_clock):
             self._checkpoint(finished=False)
         if self.store is not None:
             self.store.beat()
@@ -286,13 +298,13 @@ class _Loop:
 
     def _update(self, batch: Batch) -> None:
         try:
-            # What an update settles (the emission it returns) is not written yet.
-            self.algorithm.update(batch.columns)
-            self.rows += batch.rows
+            emission = self.algorithm.update(batch.columns)
         except (ValueError, TypeError, KeyError) as error:
             if self.job.on_error == "stop":
                 raise DataError(": ".join(_placed(error, self.source, batch))) from error
             self._update_piecewise(batch, error)
+        else:
+            self._count(batch.rows, emission)
 
     def _update_piecewise(self, batch: Batch, error: Exception) -> None:
         """The rows of a refused batch but those that are to blame, which the algorithm names or halving finds."""
@@ -302,8 +314,7 @@ class _Loop:
             first, piece, refused = pieces.pop()
             if refused is None:
                 try:
-                    self.algorithm.update(piece.columns)
-                    self.rows += piece.rows
+                    self._count(piece.rows, self.algorithm.update(piece.columns))
                     continue
                 except (ValueError, TypeError, KeyError) as again:
                     refused = again
@@ -316,28 +327,43 @@ class _Loop:
             head, tail = piece.cut(at)
             pieces += [(first + at, tail, None), (first, head, None)]
 
-    def _query_due(self, taken: int) -> bool:
+    def _query_due(self) -> bool:
         every = self.job.every
-        if every is None or self.rows == self.last_line_rows:
+        if every is None or self.at.rows == self.at.last_line_rows:
             return False
         if every.rows is not None:
-            return taken > 0 and self.rows % every.rows == 0
+            return self.at.rows % every.rows == 0
         return _passed(every, 0, self.query_clock)
 
-    def _open_sink(self, rejects: int = 0) -> None:
+    def _open_sink(self) -> None:
         # Not before the first row is taken in: a run that is refused leaves the output of an earlier one alone.
         if not self.opened:
-            self.sink.open(self.position)
-            if rejects or self.job.on_error == "skip":
-                self.rejects.open(rejects)
+            self.sink.open(self.kept.sink)
+            if self.kept.rejects or self.job.on_error == "skip":
+                self.rejects.open(self.kept.rejects)
             self.opened = True
 
+    def _count(self, rows: int, emission: Any) -> None:
+        """Rows that were taken in, and what they settled, which is written once the place behind the batch is known."""
+        self.at.rows += rows
+        if self.job.emit and emission is not None:
+            self.settled.append(emission)
+
+    def _emit(self) -> None:
+        for emission in self.settled:
+            entry = sinks.to_json(emission)
+            if not sinks.is_empty(entry):
+                self._enter("emission", entry)
+        self.settled.clear()
+
     def _write(self) -> None:
-        self.result = self.algorithm.query(**self.job.options)
-        self.seq += 1
-        self.last_line_rows = self.rows
-        entry = {"seq": self.seq, "rows": self.rows, "offset": self.offset, "result": sinks.to_json(self.result)}
-        self.sink.write(entry)
+        self.result = _ask(self.algorithm, self.job)
+        self.at.last_line_rows = self.at.rows
+        self._enter("result", sinks.to_json(self.result))
+
+    def _enter(self, kind: str, content: Any) -> None:
+        self.at.seq += 1
+        self.sink.write({"seq": self.at.seq, "rows": self.at.rows, "offset": self.at.offset, kind: content})
 
     def _checkpoint(self, *, finished: bool, wait: bool = False) -> None:
         """The sink first, then the store: a crash between the two leaves answers behind the position, which are cut off.
@@ -345,51 +371,34 @@ class _Loop:
         The loop waits for the snapshot to be taken; it is written while the loop goes on. If that takes longer than the time
         to the next checkpoint, that one is left out.
         """
-        if not self.opened or (not wait and (self.offset == self.checkpoint_offset or self._store_busy())):
+        store = self.store
+        if not self.opened or (not wait and (self.at.offset == self.kept.offset or (store is not None and store.busy))):
             return
         begun = time.monotonic()
-        self.position = self.sink.flush()
-        self.checkpoint_rows, self.checkpoint_offset = self.rows, self.offset
-        if self.store is None:
+        self.at.sink, self.at.rejected, self.at.rejects = self.sink.flush(), self.rejects.count, self.rejects.position
+        if store is None:
             self._sync()
             self.state_bytes = self.algorithm.nbytes
-            self.checkpoint_clock = time.monotonic()
-            return
-        frozen = self.algorithm.freeze()
+        else:
+            frozen = self.algorithm.freeze()
         self.checkpoint_clock = now = time.monotonic()
-        checkpoint = Checkpoint(
-            offset=self.offset,
-            fingerprint=self.fingerprint,
-            rows=self.rows,
-            seq=self.seq,
-            last_line_rows=self.last_line_rows,
-            sink=self.position,
-            rejected=self.rejects.count,
-            rejects=self.rejects.position,
-            finished=finished,
-            seconds=self.seconds_before + now - self.begun,
-            stall=now - begun,
-        )
-        self.store.begin(checkpoint, frozen, self._sync)
-        if wait:
-            self.store.wait()
-
-    def _state_bytes(self) -> int:
-        return self.store.snapshot_bytes if self.store is not None else self.state_bytes
-
-    def _store_busy(self) -> bool:
-        return self.store is not None and self.store.busy
+        self.kept = replace(self.at, finished=finished, seconds=now - self.begun, stall=now - begun)
+        if store is not None:
+            store.begin(self.kept, frozen, self._sync)
+            if wait:
+                store.wait()
 
     def _sync(self) -> None:
         self.rejects.sync()
         self.sink.sync()
 
     def _status(self) -> Status:
-        return Status(self.rows, self.source.progress(), self._state_bytes(), self.rejects.count, self.result)
+        state_bytes = self.store.snapshot_bytes if self.store is not None else self.state_bytes
+        return Status(self.at.rows, self.source.progress(), state_bytes, self.rejects.count, self.result)
 
     def _summary(self, *, resumed: bool, finished: bool) -> RunSummary:
-        result = self.algorithm.query(**self.job.options) if self.result is None else self.result
-        return RunSummary(self.rows, self.seq, resumed, finished, self.rejects.count, result)
+        result = _ask(self.algorithm, self.job) if self.result is None else self.result
+        return RunSummary(self.at.rows, self.at.seq, resumed, finished, self.rejects.count, result)
 
 
 def _passed(interval: Interval, rows: int, since: float) -> bool:
@@ -403,7 +412,7 @@ def _placed(error: Exception, source: Source, batch: Batch) -> tuple[str, str]:
     row = getattr(error, "row", None)
     if isinstance(row, int) and 0 <= row < batch.rows:
         return source.locate(row), _sentence(error)
-    rest = f" and the {batch.rows - 1} rows behind it" if batch.rows > 1 else ""
+    rest = f", the first of {batch.rows:,} rows" if batch.rows > 1 else ""
     return source.locate(0) + rest, _sentence(error)
 
 
@@ -411,38 +420,3 @@ def _sentence(error: Exception) -> str:
     """What an error says, without the number of the row within the batch."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return text.removeprefix(f"row {getattr(error, 'row', None)}: ")
-
-
-class _Stop:
-    """Signals that ask the run to stop. They wait for a batch to be taken in, but not for one to arrive."""
-
-    def __init__(self) -> None:
-        self.signum: int | None = None
-        self._at_once = False
-
-    def handle(self, signum: int, frame: Any) -> None:
-        self.signum = signum
-        if self._at_once:
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def now(self) -> Iterator[None]:
-        self._at_once = True
-        try:
-            yield
-        finally:
-            self._at_once = False
-
-
-@contextmanager
-def _stop_signals() -> Iterator[_Stop]:
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
-        yield stop
-        return
-    before = {number: signal.signal(number, stop.handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

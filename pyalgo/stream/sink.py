@@ -1,4 +1,4 @@
-"""Where answers go: one entry a query point."""
+"""Where answers go: one entry a query point, and one an update that settled something where that is wanted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyalgo.stream.job import Job, JobError, StateError, UsageError
 
 __all__ = ["JsonlSink", "Sink", "open_sink", "read_answers", "to_json"]
 
-Entry = Mapping[str, Any]  # seq, rows, offset, result: JSON values
+Entry = Mapping[str, Any]  # seq, rows, offset, and result (an answer) or emission (what an update settled): JSON values
 
 
 class Sink(Protocol):
@@ -64,7 +64,7 @@ def open_sink(job: Job) -> Sink:
 
 
 def read_answers(job: Job) -> Iterator[dict[str, Any]]:
-    """The entries that a job has written to its sink.
+    """The entries that a job has written to its sink, answers and emissions.
 
     Raises
     ------
@@ -94,6 +94,8 @@ def writing(url: str) -> Iterator[None]:
     """What the system refuses, as the failure of a job."""
     try:
         yield
+    except BrokenPipeError:  # nothing has failed: whoever read the answers has seen enough
+        raise
     except OSError as error:
         raise JobError(f"sink {url} cannot be written: {error.strerror or error}") from None
 
@@ -174,13 +176,19 @@ class StdoutSink:
 
 
 def to_json(value: Any) -> Any:
-    """`value` as JSON has it: dataclasses as objects, arrays as lists; what is not finite is null."""
+    """`value` as JSON has it: dataclasses and named tuples as objects, arrays as lists; what is not finite is null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_json(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray) and (
+        value.dtype.kind in "biu" or (value.dtype.kind == "f" and np.isfinite(value).all())
+    ):
+        return value.tolist()  # needs no look at every entry
     if isinstance(value, np.ndarray | np.generic):
         return to_json(value.tolist())
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: to_json(entry) for name, entry in zip(value._fields, value, strict=True)}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -190,6 +198,12 @@ def to_json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"a result holds {value!r}, which has no JSON form")
+
+
+def is_empty(emission: Any) -> bool:
+    """Whether an emission (as JSON) has lists, and nothing in any of them."""
+    lists = [value for value in emission.values() if isinstance(value, list)] if isinstance(emission, dict) else []
+    return bool(lists) and not any(lists)
 
 
 def line(entry: Any) -> str:

@@ -22,8 +22,8 @@ _PART = re.compile(r"part-(\d{6})\.parquet")
 class ParquetSink:
     """A folder of numbered Parquet files, one a checkpoint with answers; the position is the number of files.
 
-    Columns: seq, rows, offset and result (both JSON), and each number of the result as a float64 column of its own, as the
-    first answer of the folder has them.
+    Columns: seq, rows, offset, result and emission (all three JSON; of the last two one is null), and each number of the
+    result as a float64 column of its own, as the first answer in the folder's first file has them.
     """
 
     def __init__(self, path: str) -> None:
@@ -55,7 +55,7 @@ class ParquetSink:
                 os.remove(os.path.join(self._path, name))
         if self._parts:
             schema = self._pa.parquet.read_schema(os.path.join(self._path, parts[0]))
-            self._numbers = schema.names[4:]
+            self._numbers = schema.names[5:]
 
     def write(self, entry: Entry) -> None:
         self._waiting.append(entry)
@@ -63,7 +63,7 @@ class ParquetSink:
     def flush(self) -> int:
         if self._waiting:
             if self._numbers is None:
-                self._numbers = _numbers(self._waiting[0]["result"])
+                self._numbers = _numbers(next((entry["result"] for entry in self._waiting if "result" in entry), None))
             part = os.path.join(self._path, f"part-{self._parts + 1:06}.parquet")
             with writing(self._path):
                 self._pa.parquet.write_table(self._table(), part)
@@ -74,15 +74,16 @@ class ParquetSink:
 
     def _table(self) -> Any:
         pa = self._pa
-        results = [entry["result"] for entry in self._waiting]
+        results = [entry.get("result") for entry in self._waiting]
         columns = {
             "seq": pa.array([entry["seq"] for entry in self._waiting], pa.int64()),
             "rows": pa.array([entry["rows"] for entry in self._waiting], pa.int64()),
             "offset": pa.array([line(entry["offset"]) for entry in self._waiting], pa.string()),
-            "result": pa.array([line(result) for result in results], pa.string()),
+            "result": pa.array([_text(entry, "result") for entry in self._waiting], pa.string()),
+            "emission": pa.array([_text(entry, "emission") for entry in self._waiting], pa.string()),
         }
         for name in self._numbers or ():
-            values = [result.get(name) for result in results]
+            values = [result.get(name) if isinstance(result, dict) else None for result in results]
             floats = [float(value) if isinstance(value, int | float) else None for value in values]
             columns[name] = pa.array(floats, pa.float64())
         return pa.table(columns)
@@ -107,7 +108,7 @@ def _numbers(result: Any) -> list[str]:
     if not isinstance(result, dict):
         return []
     names = [name for name, value in result.items() if value is None or isinstance(value, int | float)]
-    return [name for name in names if name not in ("seq", "rows", "offset", "result")]
+    return [name for name in names if name not in ("seq", "rows", "offset", "result", "emission")]
 
 
 def _parts(path: str) -> list[str]:
@@ -120,11 +121,11 @@ def read_parquet(path: str, job: str) -> Iterator[dict[str, Any]]:
 
     for name in _parts(path):
         for row in pyarrow.parquet.read_table(os.path.join(path, name)).to_pylist():
-            yield _entry(row["seq"], row["rows"], row["offset"], row["result"])
+            yield _entry(row["seq"], row["rows"], row["offset"], row["result"], row["emission"])
 
 
 class SqliteSink:
-    """``sqlite:PATH#table``: rows of job, seq, rows, offset and result (both JSON), keyed by the first two.
+    """``sqlite:PATH#table``: rows of job, seq, rows, and (as JSON) offset and result or emission, keyed by the first two.
 
     Several jobs may share the table: `job` is the digest of what a job is. The position is seq.
     """
@@ -144,7 +145,7 @@ class SqliteSink:
             self._db = sqlite3.connect(self._path, timeout=30)
             self._db.execute(
                 f"CREATE TABLE IF NOT EXISTS {self._table} "
-                "(job TEXT, seq INTEGER, rows INTEGER, offset TEXT, result TEXT, PRIMARY KEY (job, seq))"
+                "(job TEXT, seq INTEGER, rows INTEGER, offset TEXT, result TEXT, emission TEXT, PRIMARY KEY (job, seq))"
             )
             self._db.execute(f"DELETE FROM {self._table} WHERE job = ? AND seq > ?", (self._job, self._seq))
             here = self._db.execute(f"SELECT count(*) FROM {self._table} WHERE job = ?", (self._job,)).fetchone()[0]
@@ -159,12 +160,13 @@ class SqliteSink:
 
     def write(self, entry: Entry) -> None:
         self._seq = entry["seq"]
-        self._waiting.append((self._job, self._seq, entry["rows"], line(entry["offset"]), line(entry["result"])))
+        content = _text(entry, "result"), _text(entry, "emission")
+        self._waiting.append((self._job, self._seq, entry["rows"], line(entry["offset"]), *content))
 
     def flush(self) -> int:
         assert self._db is not None
         try:
-            self._db.executemany(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?, ?, ?, ?)", self._waiting)
+            self._db.executemany(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?, ?, ?, ?, ?)", self._waiting)
             self._db.commit()
         except sqlite3.Error as error:
             raise self._failed(error) from None
@@ -195,11 +197,17 @@ def read_sqlite(url: str, job: str) -> Iterator[dict[str, Any]]:
     path, table = _split(url)
     try:
         with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as db:
-            for row in db.execute(f"SELECT seq, rows, offset, result FROM {table} WHERE job = ? ORDER BY seq", (job,)):
+            chosen = f"SELECT seq, rows, offset, result, emission FROM {table} WHERE job = ? ORDER BY seq"
+            for row in db.execute(chosen, (job,)):
                 yield _entry(*row)
     except sqlite3.Error as error:
         raise JobError(f"sink {url} cannot be read: {error}") from None
 
 
-def _entry(seq: int, rows: int, offset: str, result: str) -> dict[str, Any]:
-    return {"seq": seq, "rows": rows, "offset": json.loads(offset), "result": json.loads(result)}
+def _text(entry: Entry, kind: str) -> str | None:
+    return line(entry[kind]) if kind in entry else None
+
+
+def _entry(seq: int, rows: int, offset: str, result: str | None, emission: str | None) -> dict[str, Any]:
+    kind, text = ("emission", emission) if result is None else ("result", result)
+    return {"seq": seq, "rows": rows, "offset": json.loads(offset), kind: json.loads(text or "null")}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,29 +17,31 @@ from typing import Any
 import numpy as np
 
 from pyalgo import __version__
-from pyalgo.stream.job import Job, JobError, StateError
+from pyalgo.stream import lease
+from pyalgo.stream.job import Job, StateError
 
 __all__ = ["Checkpoint", "HistoryRow", "Log", "SavedRun", "Store", "is_state", "read_state"]
 
-_SCHEMA = """
+_FORMAT = 1
+_SCHEMA = f"""
+PRAGMA user_version = {_FORMAT};
 CREATE TABLE IF NOT EXISTS job (
-    one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER, digest TEXT, identity TEXT, tables TEXT, versions TEXT);
+    one INTEGER PRIMARY KEY CHECK (one = 1), digest TEXT, identity TEXT, tables TEXT, versions TEXT);
 CREATE TABLE IF NOT EXISTS checkpoint (number INTEGER PRIMARY KEY, entry TEXT);
 CREATE TABLE IF NOT EXISTS snapshot (number INTEGER, piece INTEGER, data BLOB, PRIMARY KEY (number, piece));
 CREATE TABLE IF NOT EXISTS history (number INTEGER PRIMARY KEY, rows INTEGER, seconds REAL, state_bytes INTEGER, stall REAL);
 CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY, behind INTEGER, data BLOB);
-CREATE TABLE IF NOT EXISTS lease (one INTEGER PRIMARY KEY CHECK (one = 1), pid INTEGER, host TEXT, started TEXT, beat REAL);
+{lease.SCHEMA};
 """
-_FORMAT = 1
 _MAGIC = b"SQLite format 3\0"
 _PIECE = 4 * 2**20  # of a snapshot: SQLite copies what it is given, and holds up the interpreter meanwhile
 _HISTORY = 4096  # rows, at most
-_STALE_SECONDS = 60.0  # without a sign of life, a holder on another host counts as dead
+_BEAT_SECONDS = lease.STALE_SECONDS / 6
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
-    """Everything that a run goes on from, as of one instant.
+    """Everything that a run goes on from, besides its algorithm, as of one instant.
 
     `seq` and `sink` are the number of the last answer and the position behind it; `last_line_rows` is the row it stands at.
     `rejected` and `rejects` are the number of rows left out and the position in the file of those; `seconds` is the running
@@ -58,6 +59,11 @@ class Checkpoint:
     finished: bool
     seconds: float
     stall: float
+
+    @classmethod
+    def beginning(cls, offset: Any, fingerprint: str) -> Checkpoint:
+        """Before the first row."""
+        return cls(offset, fingerprint, 0, 0, 0, None, 0, 0, False, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -100,13 +106,14 @@ class Store:
     def __init__(self, path: str, job: Job, *, fresh: bool = False) -> None:
         self._path = path
         self._job = job
+        self._digest = job.digest()
         self._forget = fresh  # what is there, once there is something to put in its place
         self._existed = os.path.exists(path) and os.path.getsize(path) > 0
         self.snapshot_bytes = 0  # of the last checkpoint written
         self._lock = threading.RLock()
         self._beaten = time.monotonic()
         self._writer: threading.Thread | None = None
-        self._failure: JobError | None = None
+        self._failure: BaseException | None = None
         if Path(path).is_dir():
             raise StateError(f"state {path} is a directory, not a file")
         if not Path(path).parent.is_dir():
@@ -116,6 +123,7 @@ class Store:
         except sqlite3.Error as error:
             raise _failed(path, "be opened", error) from None
         try:
+            _check_schema(path, self._db)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
@@ -127,16 +135,10 @@ class Store:
 
     def _take_lease(self) -> None:
         with self._transaction("be opened"):
-            holder = self._db.execute("SELECT pid, host, started, beat FROM lease").fetchone()
-            if holder is not None and _alive(*holder):
-                raise StateError(
-                    f"state {self._path} is in use by process {holder[0]} on {holder[1]}: wait for it, or choose another "
-                    "state path"
-                )
-            self._db.execute(
-                "INSERT OR REPLACE INTO lease VALUES (1, ?, ?, ?, ?)",
-                (os.getpid(), socket.gethostname(), _started(os.getpid()), time.time()),
-            )
+            holder = lease.holder(self._db, self._path)
+            if holder:
+                raise StateError(f"state {self._path} is in use by {holder}: wait for it, or choose another state path")
+            lease.take(self._db, self._path)
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
@@ -156,12 +158,11 @@ class Store:
         if self._forget:
             return None
         try:
-            stored = self._db.execute("SELECT format, digest, identity FROM job").fetchone()
+            stored = self._db.execute("SELECT digest, identity FROM job").fetchone()
             if stored is None:
                 return None
-            _check_format(self._path, stored[0])
-            if stored[1] != self._job.digest():
-                differing = "; ".join(_differences(json.loads(stored[2]), self._job.identity()))
+            if stored[0] != self._digest:
+                differing = "; ".join(_differences(json.loads(stored[1]), self._job.identity()))
                 raise StateError(
                     f"state {self._path} is of another job ({differing}): use another path, or --fresh to start over"
                 )
@@ -175,6 +176,11 @@ class Store:
             return 0
         received: int | None = self._db.execute("SELECT max(behind) FROM log").fetchone()[0]
         return received or 0
+
+    def forget_received(self) -> None:
+        """Drop what came through standard input, none of which could be taken in: it would stop the corrected job too."""
+        with self._transaction("be written"):
+            self._db.execute("DELETE FROM log")
 
     def log(self) -> Log:
         """Where rows that cannot be read again are kept until a checkpoint has them."""
@@ -205,7 +211,7 @@ class Store:
             try:
                 before()
                 self._commit(checkpoint, frozen())
-            except JobError as error:
+            except BaseException as error:  # the loop raises it
                 self._failure = error
 
         self._writer = threading.Thread(target=write, name="pyalgo checkpoint")
@@ -239,7 +245,7 @@ class Store:
                     "DELETE FROM log WHERE position < (SELECT max(position) FROM log WHERE position <= ?)",
                     (Log.position(checkpoint.offset),),
                 )
-            self._db.execute("UPDATE lease SET beat = ?", (time.time(),))
+            lease.beat(self._db)
         self._forget = False
         self.snapshot_bytes = len(snapshot)
         self._check_presence()
@@ -247,8 +253,8 @@ class Store:
     def _write_job(self) -> None:
         versions = {"pyalgo": __version__, "python": platform.python_version(), "numpy": np.__version__}
         job = self._job
-        row = (job.digest(), json.dumps(job.identity(), sort_keys=True), json.dumps(job.tables()), json.dumps(versions))
-        self._db.execute("INSERT OR REPLACE INTO job VALUES (1, ?, ?, ?, ?, ?)", (_FORMAT, *row))
+        row = (self._digest, json.dumps(job.identity(), sort_keys=True), json.dumps(job.tables()), json.dumps(versions))
+        self._db.execute("INSERT OR REPLACE INTO job VALUES (1, ?, ?, ?, ?)", row)
 
     def _check_presence(self) -> None:
         # SQLite writes on into a file that was unlinked, and nobody would ever see it again.
@@ -257,18 +263,19 @@ class Store:
 
     def beat(self) -> None:
         """Give a sign of life, now and then."""
-        if time.monotonic() - self._beaten > _STALE_SECONDS / 6 and not self.busy:
+        if time.monotonic() - self._beaten > _BEAT_SECONDS and not self.busy:
             self._beaten = time.monotonic()
             with self._transaction("be written"):
-                self._db.execute("UPDATE lease SET beat = ?", (time.time(),))
+                lease.beat(self._db)
 
-    def close(self, *, refused: bool) -> None:
-        """Let go of the state. A file that was made for this run is removed if the run was `refused` before its first row."""
+    def close(self) -> None:
+        """Let go of the state. A file that was made for this run and holds nothing to go on from is removed."""
         if self._writer is not None:
             self._writer.join()
         try:
-            self._db.execute("DELETE FROM lease")
-            empty = refused and self._db.execute("SELECT count(*) FROM checkpoint").fetchone()[0] == 0
+            lease.let_go(self._db, self._path)
+            kept = self._db.execute("SELECT (SELECT count(*) FROM checkpoint) + (SELECT count(*) FROM log)").fetchone()
+            empty = kept[0] == 0
         except sqlite3.Error:  # the disk may have gone; the lease then dies with this process
             empty = False
         self._db.close()
@@ -335,26 +342,24 @@ def read_state(path: str) -> SavedRun:
         mode = "mode=ro" if os.path.exists(f"{path}-wal") else "mode=ro&immutable=1"
         db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{mode}", uri=True, timeout=5)
         try:
-            stored = db.execute("SELECT format, tables, versions FROM job").fetchone()
-            if stored is None:
-                raise StateError(f"state {path} holds no checkpoint yet")
-            _check_format(path, stored[0])
+            _check_schema(path, db)
+            stored = db.execute("SELECT tables, versions FROM job").fetchone()
             last = _last_checkpoint(db)
-            if last is None:
+            if stored is None or last is None:
                 raise StateError(f"state {path} holds no checkpoint yet")
             history = db.execute("SELECT rows, seconds, state_bytes, stall FROM history ORDER BY number").fetchall()
             received = db.execute("SELECT max(behind) FROM log").fetchone()[0] or 0
-            holder = db.execute("SELECT pid, host, started, beat FROM lease").fetchone()
+            holder = lease.holder(db, path)
         finally:
             db.close()
         return SavedRun(
             path,
-            json.loads(stored[1]),
+            json.loads(stored[0]),
             *last,
             [HistoryRow(*row) for row in history],
-            json.loads(stored[2]),
+            json.loads(stored[1]),
             received,
-            f"process {holder[0]} on {holder[1]}" if holder is not None and _alive(*holder) else "",
+            holder,
         )
     except (sqlite3.Error, ValueError, TypeError) as error:
         raise _failed(path, "be read", error) from None
@@ -373,38 +378,24 @@ def _last_checkpoint(db: sqlite3.Connection) -> tuple[Checkpoint, bytes] | None:
     return checkpoint, b"".join(data for (data,) in pieces)
 
 
-def _check_format(path: str, stored: Any) -> None:
-    if stored != _FORMAT:
-        raise StateError(f"state {path} has format {stored}, this pyalgo reads {_FORMAT}")
+def _check_schema(path: str, db: sqlite3.Connection) -> None:
+    """Refuse what is no state, before it is used: data of others, and views or triggers that never end."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > _FORMAT:
+        raise StateError(
+            f"state {path} has format {version}, this pyalgo reads up to {_FORMAT}: upgrade pyalgo to read it"
+        )
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_SCHEMA)
+        expected, found = (set(each.execute("SELECT sql FROM sqlite_master WHERE sql > ''")) for each in (model, db))
+    if not found <= expected:
+        raise StateError(f"state {path} is a database of something else, not a pyalgo state")
 
 
 def _failed(path: str, what: str, error: Exception) -> StateError:
     if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
         return StateError(f"state {path} cannot {what}: {error}")
     return StateError(f"state {path} cannot {what}: it is not a pyalgo state or is damaged ({error})")
-
-
-def _started(pid: int) -> str:
-    """When the process was started, where the system tells: numbers of processes are used again."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _alive(pid: int, host: str, started: str, beat: float) -> bool:
-    """Whether the holder of a lease is there; on another host, whether it was lately."""
-    if host != socket.gethostname():
-        return time.time() - beat < _STALE_SECONDS
-    if pid == os.getpid() or _started(pid) != started:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 
 from pyalgo.stream.job import BadRowError, DataError
 
-__all__ = ["MAX_LINE", "Bytes", "Text"]
+__all__ = ["BLOCK", "MAX_LINE", "Bytes", "Text"]
 
 #: A line longer than this is refused instead of filling the memory.
 MAX_LINE = 64 * 2**20
+#: Lines are handed out until they have so many bytes: however long they are, a batch of them fits the memory.
+BLOCK = 16 * 2**20
 _CHUNK = 2**20
 _POLL_SECONDS = 0.1
 
@@ -77,9 +79,12 @@ class Text:
         self.line = line
 
     def peek(self, lines: int) -> bytes | None:
-        """At most so many complete lines, without taking them: b"" if there are none now, None at the end."""
+        """At most so many complete lines, without taking them: b"" if there are none now, None at the end.
+
+        No more are begun behind the first `BLOCK` bytes.
+        """
         end, found = self._at, 0
-        while found < lines:
+        while found < lines and end - self._at < BLOCK:
             newline = self._buffer.find(b"\n", end)
             if newline >= 0:
                 end, found = newline + 1, found + 1

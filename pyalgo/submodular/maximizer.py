@@ -153,9 +153,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         self.eps = float(eps)
         self.method = _choice("method", method, ("levels",))
         self.seed = _integer("seed", seed, 0, 2**64 - 1)
-        if not isinstance(refine, (bool, np.bool_)):
-            raise TypeError(f"refine must be True or False, got {refine!r}")
-        self.refine = bool(refine)
+        self.refine = _flag("refine", refine)
         self.refine_budget = None if refine_budget is None else _integer("refine_budget", refine_budget, 0, 2**32 - 1)
         self.guess_grid = _choice("guess_grid", guess_grid, ("window", "all"))
         self._core = _core.DynamicMaximizer(self.objective._core, self._settings())
@@ -221,8 +219,8 @@ class DynamicSubmodularMaximizer(Algorithm):
         certificate : bool
             Spend one pass over all elements on a tighter `upper_bound`.
         """
-        chosen = self.refine if refine is None else refine
-        ids, gains, value, upper_bound, guess = self._core.query(chosen, certificate)
+        chosen = self.refine if refine is None else _flag("refine", refine)
+        ids, gains, value, upper_bound, guess = self._core.query(chosen, _flag("certificate", certificate))
         return SubmodularResult(
             ids=ids if isinstance(ids, np.ndarray) else np.array(ids, dtype=object),
             value=value,
@@ -290,6 +288,12 @@ def _integer(name: str, value: Any, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
     return int(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:

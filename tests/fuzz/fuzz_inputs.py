@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyalgo
 from pyalgo import arrays, arrow, snapshot
 from pyalgo.arrays import read_batch
-from pyalgo.stream import columnar, csv_lines, job, jsonl, jsonl_block, runner, store, text
+from pyalgo.stream import columnar, csv_lines, fasta, job, jsonl, jsonl_block, runner, store, symbols, text
 from pyalgo.stream.job import BadRowError, JobError, parse_job, toml_module
 
 SCHEMA = {"op": ("int8", ""), "id": ("int64|str", ""), "items": ("list[int64|str]?", ""), "x": ("float64?", "")}
@@ -78,6 +78,18 @@ def arrow_rows(data: bytes) -> None:
     except JobError:
         return
     read_all(source)
+
+
+def fasta_rows(data: bytes) -> None:
+    try:
+        source = fasta.FastaSource("in", None if len(data) % 2 else "b", Whole(data), None)
+    except JobError:
+        return
+    read_all(source)
+
+
+def binary_rows(data: bytes) -> None:
+    read_all(symbols.BinarySource("in", Whole(data), ".u32", None, size=None, follow=False))
 
 
 def job_file(data: bytes) -> None:
@@ -145,6 +157,8 @@ TARGETS = {
     "jsonl_rows": (jsonl_rows, b'{"id": 1, "items": [1, 2]}\n\n{"op": -1, "id": 1}\n{"id": 2, "x": 1e3}\n'),
     "csv_rows": (csv_rows, b'op,id,items,x\n1,a,"[1, ""b""]",2.5\n-1,a,,\n'),
     "arrow_rows": (arrow_rows, arrow_seed()),
+    "fasta_rows": (fasta_rows, b"\n>a first\nACGT\nAC*-\n>b\r\nacgtn\r\n"),
+    "binary_rows": (binary_rows, bytes(range(64))),
     "job_file": (job_file, JOB),
     "snapshot_bytes": (snapshot_bytes, snapshot_seed()),
     "state_file": (state_file, ENTRY),
@@ -157,7 +171,22 @@ def main() -> None:
     target, seed = TARGETS[sys.argv[1]]
     corpus = Path(tempfile.mkdtemp())
     (corpus / "seed").write_bytes(seed)
-    for module in (arrays, arrow, columnar, csv_lines, job, jsonl, jsonl_block, runner, snapshot, store, text):
+    modules = (
+        arrays,
+        arrow,
+        columnar,
+        csv_lines,
+        fasta,
+        job,
+        jsonl,
+        jsonl_block,
+        runner,
+        snapshot,
+        store,
+        symbols,
+        text,
+    )
+    for module in modules:
         for name, value in vars(module).items():
             if inspect.isfunction(value) and value.__module__ == module.__name__:
                 setattr(module, name, atheris.instrument_func(value))

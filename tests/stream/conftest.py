@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,18 @@ def work(tmp_path) -> Workplace:
     place = Workplace(tmp_path)
     place.write_jsonl("in.jsonl", stream(2500))
     return place
+
+
+@pytest.fixture
+def toys(tmp_path_factory, monkeypatch) -> None:
+    """The algorithms of toys.py, registered here and in processes that are started."""
+    path = tmp_path_factory.mktemp("toys")
+    shutil.copy(Path(__file__).with_name("toys.py"), path / "stream_toys.py")
+    info = path / "toys-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[pyalgo.algorithms]\ntoy.matches = stream_toys:Matches\ntoy.holding = stream_toys:Holding\n"
+    )
+    monkeypatch.syspath_prepend(path)
+    monkeypatch.setenv("PYTHONPATH", str(path))

@@ -25,6 +25,14 @@ STATE = "s.state"
 
 
 def job(source: str, target: str) -> dict:
+    if source != "-" and not source.endswith(".jsonl"):  # of symbols
+        return {
+            "algorithm": {"name": "toy.matches", "pattern": "GATTACA", "k": 3},
+            "source": {"url": source, "batch_rows": 170},
+            "query": {"every": 100},
+            "sink": {"url": target, "emit": True},
+            "state": {"path": STATE, "checkpoint": 300},
+        }
     return {
         "algorithm": {"name": "submodular", "objective": {"name": "coverage"}, "k": 5},
         "source": {"url": source, "batch_rows": 170, "on_error": "skip", "rejects": "rejects.jsonl"},
@@ -66,9 +74,9 @@ def child(tables: dict) -> int:
         os._exit(code)
 
 
-def clean() -> None:
+def clean(source: str) -> None:
     for path in Path().iterdir():
-        if path.name not in ("in.jsonl", "whole"):
+        if path.name not in ("in.jsonl", source.partition("#")[0]):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -82,12 +90,16 @@ def left(target: str) -> dict:
         parts = sorted(Path(target).glob("part-*"))
         found = {"rows": [row for part in parts for row in pyarrow.parquet.read_table(part).to_pylist()]}
     else:
-        found = {"bytes": Path(target).read_bytes()}
-    return {**found, "rejects": Path("rejects.jsonl").read_bytes()}
+        found = {"bytes": content(target)}
+    return {**found, "rejects": content("rejects.jsonl")}
+
+
+def content(path: str) -> bytes | None:
+    return Path(path).read_bytes() if os.path.exists(path) else None
 
 
 def broken(mistake: str) -> None:
-    """Commit first and write behind it: the wrong order of the two."""
+    """Commit first and write behind it, as late as a slow disk would: the wrong order of the two."""
     if mistake == "order":
         waiting: list = []
         write, begin = sink.JsonlSink.write, store.Store.begin
@@ -98,6 +110,7 @@ def broken(mistake: str) -> None:
         def early_commit(self, checkpoint, frozen, before):
             begin(self, checkpoint, frozen, lambda: None)
             self.wait()
+            time.sleep(0.005)
             for held, entry in waiting:
                 write(held, entry)
             waiting.clear()
@@ -120,10 +133,11 @@ def main() -> None:
     rng = random.Random(int(seed))
     kills = 0
     while kills < int(kills_wanted):
-        clean()
-        for _ in range(1000):
+        clean(source)
+        for attempt in range(1000):  # far more than it takes
             pid = child(tables)
-            time.sleep(rng.random() * 0.7 * duration)
+            # Ever longer, as the machine may have become slower than it was when the time was taken.
+            time.sleep(rng.random() * (0.7 + 0.02 * attempt) * duration)
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
             if os.WIFSIGNALED(status):

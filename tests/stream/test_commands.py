@@ -12,6 +12,7 @@ import pytest
 
 import pyalgo
 from pyalgo import Algorithm, snapshot
+from pyalgo.stream.job import parse_job, read_job
 
 PLUGIN = '''
 import numpy as np
@@ -97,10 +98,11 @@ def test_inspect_a_state_and_a_snapshot(work):
     (work.path / "f.snapshot").write_bytes(f.to_bytes())
     found = json.loads(work.pyalgo("inspect", "f.snapshot", "--json").stdout)
     assert (found["kind"], found["rows"], found["bytes"]) == ("snapshot", 1, len(f.to_bytes()))
-    text = work.pyalgo("inspect", "s.state").stdout
-    assert "rows" in text
-    assert "1200" in text
-    assert "submodular" in text
+    facts, _, tables = work.pyalgo("inspect", "s.state").stdout.partition("\nThe job:\n\n")
+    assert "  rows       1200\n" in facts
+    assert "held_by" not in facts
+    (work.path / "again.toml").write_text(tables)
+    assert parse_job(read_job(work.path / "again.toml")) == parse_job(state["job"])
     damaged = bytearray(f.to_bytes())
     damaged[60] ^= 1
     (work.path / "f.snapshot").write_bytes(damaged)

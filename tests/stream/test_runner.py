@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,8 +17,10 @@ import pytest
 
 import pyalgo
 from pyalgo.stream import runner
-from pyalgo.stream.job import DataError, StateError, UsageError
+from pyalgo.stream.job import DataError, JobError, StateError, UsageError
 from pyalgo.stream.runner import Interrupted
+from pyalgo.stream.store import Store, read_state
+from pyalgo.submodular import WeightedCoverage
 
 from .conftest import stream
 
@@ -148,7 +151,7 @@ def test_another_job_is_refused_by_key(work):
     done = work.pyalgo(*work.flags(query_every="500"), "--set", "k=6")
     assert done.returncode == 1
     assert "algorithm.k was 5, is 6" in done.stderr
-    assert 'query.every was "1000", is "500"' in done.stderr
+    assert "query.every was 1000, is 500" in done.stderr
     assert (work.path / "out.jsonl").read_bytes() == before
     done = work.pyalgo(*work.flags(query_every="500"), "--set", "k=6", "--fresh")
     assert done.returncode == 0
@@ -232,7 +235,7 @@ def test_wrong_usage(work, arguments, code, text):
     ("flags", "code", "text"),
     [
         (["--set", "k=0"], 1, "k must be from 1 to 65534, got 0"),
-        (["--set", "colour=1"], 1, "unexpected keyword argument 'colour'"),
+        (["--set", "colour=1"], 1, "refuses its parameters: got an unexpected keyword argument 'colour'"),
         (["--set", "objective.name=cover"], 1, "one of coverage, facility_location, feature_based"),
         (["--set", "k"], 2, "--set 'k' must read key=value"),
         (["--source", "gone.jsonl"], 1, "gone.jsonl: No such file"),
@@ -245,6 +248,13 @@ def test_wrong_usage(work, arguments, code, text):
         (["--max-rows", "0"], 2, "max_rows must be at least 1"),
         (["--column", "id"], 2, "must read name=field"),
         (["--column", "id=nope"], 1, "id is null"),
+        (["--sink", "in.jsonl"], 2, "sink in.jsonl is the source as well: give it a file of its own"),
+        (["--state", "./in.jsonl"], 2, "state ./in.jsonl is the source as well"),
+        (["--state", "out.jsonl"], 2, "state out.jsonl is the sink as well"),
+        (["--sink", "sqlite:s.state#answers"], 2, "state s.state is the sink as well"),
+        (["--on-error", "skip", "--rejects", "in.jsonl"], 2, "rejects in.jsonl is the source as well"),
+        (["--source", "."], 2, "sink out.jsonl would be read as part of the source ."),
+        (["--source", "*.jsonl"], 2, "sink out.jsonl would be read as part of the source *.jsonl"),
     ],
 )
 def test_a_run_refused_before_its_first_row_leaves_nothing_behind(work, flags, code, text):
@@ -253,6 +263,30 @@ def test_a_run_refused_before_its_first_row_leaves_nothing_behind(work, flags, c
     assert text in done.stderr
     assert work.files() == {"in.jsonl"}
     assert work.pyalgo(*work.flags()).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"bogus": 1}, "'submodular' refuses its query: got an unexpected keyword argument 'bogus'"),
+        ({"certificate": "yes"}, "refuses its query: certificate must be True or False, got 'yes'"),
+        ({"refine": 1}, "refuses its query: refine must be True or False, got 1"),
+    ],
+)
+def test_a_query_that_is_refused_is_so_before_the_first_row(work, monkeypatch, options, text):
+    monkeypatch.chdir(work.path)
+    with pytest.raises(JobError, match=text):
+        pyalgo.run(job(query={"options": options}))
+    assert work.files() == {"in.jsonl"}
+
+
+def test_a_job_that_is_kept_has_values_of_json(work, monkeypatch):
+    monkeypatch.chdir(work.path)
+    algorithm = {"name": "submodular", "objective": WeightedCoverage(), "k": 5}
+    with pytest.raises(JobError, match="needs values that JSON has: .*WeightedCoverage"):
+        pyalgo.run(job(algorithm=algorithm))
+    assert work.files() == {"in.jsonl"}
+    assert pyalgo.run(job(algorithm=algorithm, state={})).finished
 
 
 def test_unknown_keys_list_the_known_ones():
@@ -287,6 +321,24 @@ def test_stdin_and_stdout(work):
     text = (work.path / "in.jsonl").read_text()
     done = work.pyalgo(*work.flags("-", state=None, sink="-"), input=text)
     assert [json.loads(line)["rows"] for line in done.stdout.splitlines()] == [1000, 2000, 2500]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(work):
+    flags = work.flags(state=None, sink="-", query_every="1")
+    with subprocess.Popen(
+        work.command(*flags), cwd=work.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert json.loads(process.stdout.readline())["rows"] == 1
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_a_pipe_that_is_refused_at_its_first_line_leaves_nothing_behind(work):
+    done = work.pyalgo(*work.flags("-"), input='{"id": 1\n{"id": 1, "items": [1]}\n')
+    assert (done.returncode, work.files()) == (1, {"in.jsonl"})
+    assert done.stderr.startswith("error: standard input, line 1: not valid JSON")
+    assert work.pyalgo(*work.flags("-"), input='{"id": 1, "items": [1]}\n').returncode == 0
 
 
 def test_an_error_in_python_source_is_placed(work):
@@ -343,6 +395,56 @@ def test_a_second_writer_is_refused_and_a_dead_one_is_not(work):
     process.communicate()
     (work.path / "mine.py").write_text(SLOW.replace("time.sleep(60)", "pass"))
     assert work.pyalgo(*flags).returncode == 0
+
+
+def test_a_second_writer_in_the_same_process_is_refused_too(work, monkeypatch):
+    monkeypatch.chdir(work.path)
+
+    def again(status):
+        with pytest.raises(StateError, match=f"in use by process {os.getpid()} on "):
+            pyalgo.run(job())
+
+    assert pyalgo.run(job(), watch=again).finished
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("CREATE TABLE mine (x)", "is a database of something else, not a pyalgo state"),
+        ("CREATE VIEW job AS SELECT 1 AS digest", "is a database of something else"),
+        ("PRAGMA user_version = 2", "has format 2, this pyalgo reads up to 1: upgrade pyalgo"),
+    ],
+)
+def test_a_database_of_something_else_is_left_alone(work, monkeypatch, script, text):
+    monkeypatch.chdir(work.path)
+    with closing(sqlite3.connect("s.state")) as db:
+        db.executescript(script)
+    before = (work.path / "s.state").read_bytes()
+    for attempt in (pyalgo.run, lambda _: read_state("s.state")):
+        with pytest.raises(StateError, match=text):
+            attempt(job())
+    assert work.files() == {"in.jsonl", "s.state"}
+    assert (work.path / "s.state").read_bytes() == before
+
+
+def test_a_state_that_grew_a_trigger_is_refused(work, monkeypatch):
+    monkeypatch.chdir(work.path)
+    pyalgo.run(job(), max_rows=1200)
+    with closing(sqlite3.connect("s.state")) as db:
+        db.execute("CREATE TRIGGER more AFTER INSERT ON lease BEGIN INSERT INTO log VALUES (NULL, 0, zeroblob(9)); END")
+    with pytest.raises(StateError, match="is a database of something else"):
+        pyalgo.run(job())
+
+
+def test_a_checkpoint_that_fails_on_its_thread_ends_the_run(work, monkeypatch):
+    monkeypatch.chdir(work.path)
+
+    def fail(*_):
+        raise MemoryError("no room for the snapshot")
+
+    monkeypatch.setattr(Store, "_commit", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        pyalgo.run(job())
 
 
 def test_states_that_cannot_be_used(work, monkeypatch):

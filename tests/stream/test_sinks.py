@@ -65,7 +65,7 @@ def test_two_jobs_share_a_table(work, monkeypatch):
         ("sqlite:out.db", UsageError, "must read sqlite:PATH#table"),
         ("sqlite:out.db#a b", UsageError, "must read sqlite:PATH#table"),
         ("sqlite:no/out.db#t", JobError, "there is no directory no"),
-        ("sqlite:in.jsonl#t", JobError, "file is not a database"),
+        ("sqlite:file.parquet#t", JobError, "file is not a database"),
         ("no/out.parquet", JobError, "there is no directory no"),
         ("file.parquet", JobError, "is a file: a Parquet sink is a folder"),
         ("out.csv", UsageError, "is of no known kind: give a .jsonl file, a .parquet folder, sqlite:PATH#table, or -"),
@@ -73,7 +73,7 @@ def test_two_jobs_share_a_table(work, monkeypatch):
 )
 def test_bad_sinks(work, monkeypatch, sink, kind, text):
     monkeypatch.chdir(work.path)
-    (work.path / "file.parquet").write_text("x")
+    (work.path / "file.parquet").write_text("no table at all " * 50)
     with pytest.raises(kind, match=text):
         pyalgo.run(job(sink={"url": sink}))
     assert not os.path.exists("s.state")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import pyalgo
 from pyalgo.arrays import read_batch
 from pyalgo.arrow import is_arrow
-from pyalgo.stream import jsonl, text
+from pyalgo.stream import csv_lines, jsonl, text
 from pyalgo.stream.job import DataError, UsageError
 
 from .conftest import stream
@@ -219,6 +219,37 @@ def test_bad_files_are_named_with_their_line(work, name, content, text):
     assert text in done.stderr
     assert name in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_quote_that_is_never_closed_costs_its_line_only(work, monkeypatch):
+    monkeypatch.chdir(work.path)
+    (work.path / "in.csv").write_text('id,items\n1,"5;6"\n2,"7;8\n3,"9\n;10"\n4,"11"x\n5,12\n')
+    tables = job(source={"url": "in.csv"}, query={}, state={})
+    with pytest.raises(DataError, match=r"in.csv, line 3: not valid CSV: .*, got '2,\"7;8'"):
+        pyalgo.run(tables)
+    assert pyalgo.run({**tables, "source": {"url": "in.csv", "on_error": "skip"}}).rows == 3
+    assert [line["place"] for line in work.lines("out.rejects.jsonl")] == ["in.csv, line 3", "in.csv, line 6"]
+    assert set(work.lines()[-1]["result"]["ids"]) == {1, 3, 5}
+
+
+def test_a_field_that_is_there_twice_is_refused(work, monkeypatch):
+    monkeypatch.chdir(work.path)
+    (work.path / "in.csv").write_text("id,items,id\n1,5,2\n")
+    with pytest.raises(DataError, match="in.csv, line 1: the field 'id' is there 2 times"):
+        pyalgo.run(job(source={"url": "in.csv"}))
+
+
+@pytest.mark.parametrize("source", ["in.jsonl", "in.csv"])
+def test_a_batch_of_long_lines_has_few(work, monkeypatch, source):
+    monkeypatch.chdir(work.path)
+    write_all(work.path)
+    for module in (text, csv_lines):
+        monkeypatch.setattr(module, "BLOCK", 1000)
+    pyalgo.run(job(source={"url": "in.parquet"}, sink={"url": "whole.jsonl"}, state={}))
+    seen = []
+    pyalgo.run(job(source={"url": source}, state={}), watch=lambda status: seen.append(status.rows))
+    assert len(seen) > os.path.getsize(source) / 1200
+    assert answers(work, "out.jsonl") == answers(work, "whole.jsonl")
 
 
 def test_bad_folders(work, monkeypatch):

@@ -20,6 +20,15 @@ def test_docstrings(name):
     assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
 
 
+@pytest.mark.parametrize("page", ["algorithms/hamming.md"])
+def test_examples_of_pages(page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    blocks = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    examples = doctest.DocTestParser().get_doctest(blocks, {}, page, page, 0)
+    assert len(examples.examples) >= 10
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples).failed == 0
+
+
 def test_readme():
     text = (Path(__file__).parents[2] / "README.md").read_text()
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):

@@ -84,6 +84,27 @@ struct ApproxOptions {
   std::uint64_t seed = 0;
 };
 
+struct SumsetInfo {
+  std::uint32_t rounds = 0;            // primes drawn, all levels together
+  std::uint32_t overflow_rounds = 0;   // rounds in which some sum had overflowed p0
+  std::vector<std::uint64_t> primes;   // those drawn, in order
+};
+
+struct SumsetCounts {
+  std::vector<std::int64_t> values;  // rising
+  std::vector<std::int64_t> counts;  // positive
+  SumsetInfo info;
+};
+
+// The multiset {x + y}: every value that occurs and how often. Exact; only the time is random (Las Vegas).
+//
+// x and y are sets of numbers in [0, universe), in any order; std::invalid_argument says which number is out of range or there
+// twice. `p0` 0: a prime of about 64 |x| |y| / universe, far above a typical count. With p0 beyond min(|x|, |y|) nothing can
+// overflow and no round is needed. O(width log width) time a round and O(width) memory, width the range that x and y span
+// together; numbers further apart than 2^25 are counted block by block, in time that grows with the pairs of blocks they are in.
+SumsetCounts sumset_counts(Span<const std::int64_t> x, Span<const std::int64_t> y, std::uint64_t universe, std::uint64_t seed,
+                           std::uint32_t p0 = 0);
+
 class Prepared;
 
 // Patterns of any lengths, to be held against any number of texts; what was computed about the patterns is kept, and what is

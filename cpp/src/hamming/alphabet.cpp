@@ -24,7 +24,13 @@ auto with_symbol(SymbolType type, Work&& work) {
   }
 }
 
-constexpr std::size_t kMaxCodes8 = 255, kMaxCodes16 = 65535;  // letters that fit beside the code 0
+bool fits(std::uint64_t value, SymbolType type) {
+  return with_symbol(type, [&](auto symbol) {
+    return static_cast<std::uint64_t>(static_cast<decltype(symbol)>(value)) == value;
+  });
+}
+
+constexpr std::size_t kMaxLetters8 = 254, kMaxLetters16 = 65534;  // that fit beside the codes of others and of `never`
 
 }  // namespace
 
@@ -36,12 +42,24 @@ std::vector<std::uint64_t> values_of(const Text& text) {
   return values;
 }
 
-Alphabet::Alphabet(std::vector<std::uint64_t> letters, SymbolType type, bool own_codes)
-    : letters_(std::move(letters)), type_(type) {
+Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard, SymbolType type,
+                   bool own_codes)
+    : type_(type) {
+  bool matchable = true;
+  for (const PatternValues& pattern : patterns) {
+    for (std::size_t j = 0; j < pattern.values.size(); ++j) {
+      if (!pattern.counts[j]) continue;
+      letters_.push_back(pattern.values[j]);
+      matchable = matchable && pattern.values[j] != text_wildcard;
+    }
+  }
+  if (text_wildcard) letters_.push_back(*text_wildcard);
   std::sort(letters_.begin(), letters_.end());
   letters_.erase(std::unique(letters_.begin(), letters_.end()), letters_.end());
-  identity_ = own_codes && (type.width == 1 || (type.width == 2 && letters_.size() > kMaxCodes8));
-  code_width_ = identity_ ? type.width : letters_.size() <= kMaxCodes8 ? 1 : letters_.size() <= kMaxCodes16 ? 2 : 4;
+  for (const std::uint64_t letter : letters_) matchable = matchable && fits(letter, type);
+  const bool own = type.width == 1 || (type.width == 2 && letters_.size() > kMaxLetters8);
+  identity_ = own_codes && matchable && own;
+  code_width_ = identity_ ? type.width : letters_.size() <= kMaxLetters8 ? 1 : letters_.size() <= kMaxLetters16 ? 2 : 4;
   if (identity_) return;
   unsigned bits = 4;
   while ((std::size_t{1} << bits) < 2 * letters_.size()) ++bits;
@@ -69,17 +87,9 @@ std::uint32_t Alphabet::look_up(std::uint64_t value) const noexcept {
   }
 }
 
-std::optional<std::uint32_t> Alphabet::code(std::uint64_t value) const noexcept {
-  if (!identity_) {
-    const std::uint32_t found = look_up(value);
-    return found == 0 ? std::nullopt : std::optional(found);
-  }
-  return with_symbol(type_, [&](auto symbol) -> std::optional<std::uint32_t> {
-    using Symbol = decltype(symbol);
-    symbol = static_cast<Symbol>(value);
-    if (static_cast<std::uint64_t>(symbol) != value) return std::nullopt;
-    return static_cast<std::uint32_t>(static_cast<std::make_unsigned_t<Symbol>>(symbol));
-  });
+std::uint32_t Alphabet::code(std::uint64_t value) const noexcept {
+  if (!identity_) return look_up(value);
+  return static_cast<std::uint32_t>(type_.width == 1 ? value & 0xFF : value & 0xFFFF);
 }
 
 template <class Code>

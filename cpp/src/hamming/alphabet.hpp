@@ -10,19 +10,22 @@
 namespace pyalgo::hamming {
 
 // Letters (the values that occur in patterns, and a wildcard of the text) get the codes 1, 2, ... in rising order, every other
-// symbol the code 0. Texts of bytes, and of 16-bit symbols with many letters, are their own codes and are never copied.
+// symbol the code 0. Texts of bytes, and of 16-bit symbols with many letters, are their own codes and are never copied, unless
+// a place of a pattern can match no symbol of them: that needs a code that no text has.
 class Alphabet {
  public:
-  // `letters` in any order, repeated or not. With `own_codes` false a text is always encoded, so that texts of several widths
-  // (the chunks of a str) get the same codes.
-  Alphabet(std::vector<std::uint64_t> letters, SymbolType type, bool own_codes = true);
+  // With `own_codes` false a text is always encoded, so that texts of several widths (the chunks of a str) get the same codes.
+  Alphabet(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard, SymbolType type,
+           bool own_codes = true);
 
   unsigned code_width() const noexcept { return code_width_; }  // bytes: 1, 2 or 4
   bool identity() const noexcept { return identity_; }
-  std::size_t n_letters() const noexcept { return letters_.size(); }
+  std::uint32_t n_letters() const noexcept { return static_cast<std::uint32_t>(letters_.size()); }
 
-  // None if no text of this type holds the value.
-  std::optional<std::uint32_t> code(std::uint64_t value) const noexcept;
+  // Of a letter.
+  std::uint32_t code(std::uint64_t value) const noexcept;
+  // Of a place that matches no symbol, a wildcard of the text apart.
+  std::uint32_t never() const noexcept { return n_letters() + 1; }
 
   // The codes of `text`: written to `buffer`, which has room for them, unless the symbols are the codes.
   template <class Code>

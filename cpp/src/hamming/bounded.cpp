@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "pyalgo/bits.hpp"
@@ -34,7 +35,12 @@ struct Kernels {
                            std::size_t from, std::size_t to, std::uint64_t* const* slot);
   void (*filter[5])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, std::uint64_t k, std::size_t words,
                     unsigned char* dead);
+  void (*gather)(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position,
+                 std::vector<Hit>& hits);
 };
+
+// Compiled for the baseline: no code of the library may be instantiated at a level.
+void append(const Hit* found, std::size_t n, std::vector<Hit>& hits) { hits.insert(hits.end(), found, found + n); }
 
 namespace generic {
 #if defined(PYALGO_VECTORS)
@@ -246,7 +252,7 @@ std::size_t Bounded<Code>::filter(const Job& job, std::size_t from, std::size_t 
     if (exact_ != nullptr && (survivors > here / 16 || spent + 20 * static_cast<double>(survivors) > budget)) return x;
     for (std::size_t w = 0; w < ceil_div(here, 64); ++w) {
       for (std::uint64_t alive = state.alive[w]; alive != 0; alive &= alive - 1) {
-        const std::size_t at = 64 * w + bit_width(alive & (~alive + 1)) - 1;
+        const std::size_t at = 64 * w + generic::lowest(alive);
         if (spent > budget) return x + at;
         std::size_t groups = 0;
         verify(job, from + x + at, groups);
@@ -292,19 +298,17 @@ void Bounded<Code>::verify(const Job& job, std::size_t x, std::size_t& groups) c
   if (d <= job.k) job.hits.push_back({job.position + x, static_cast<std::int32_t>(d)});
 }
 
-// The alignments [from, from + width) by the exact engine.
+// The alignments [from, from + width) by the exact engine, in pieces whose distances stay in cache.
 template <class Code>
 void Bounded<Code>::count(const Job& job, std::size_t from, std::size_t width, State& state) const {
-  state.distances.resize(std::max(state.distances.size(), width));
-  const Target target{state.distances.data(), width, false, static_cast<std::int32_t>(pattern_.codes.size())};
-  exact_->count(job.text + from, width + pattern_.length - 1, job.position + from, {&target, 1}, *state.exact);
-  for (std::size_t x = 0; x < width; x += 64) {
-    const std::size_t end = std::min(x + 64, width);
-    bool any = false;
-    for (std::size_t i = x; i < end; ++i) any |= state.distances[i] <= job.k;
-    if (!any) continue;
-    for (std::size_t i = x; i < end; ++i)
-      if (state.distances[i] <= job.k) job.hits.push_back({job.position + from + i, state.distances[i]});
+  const std::size_t piece = std::max<std::size_t>(8 * pattern_.length, 1 << 14);
+  const auto k = static_cast<std::int32_t>(std::min<std::int64_t>(job.k, std::numeric_limits<std::int32_t>::max()));
+  for (const std::size_t end = from + width; from < end; from += piece) {
+    const std::size_t here = std::min(piece, end - from);
+    if (state.distances.size() < here) state.distances.resize(here);
+    const Target target{state.distances.data(), here, false, static_cast<std::int32_t>(pattern_.codes.size())};
+    exact_->count(job.text + from, here + pattern_.length - 1, job.position + from, {&target, 1}, *state.exact);
+    level_.kernels->gather(state.distances.data(), here, k, job.position + from, job.hits);
   }
 }
 

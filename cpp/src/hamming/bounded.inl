@@ -43,6 +43,15 @@ inline std::int64_t ones(std::uint64_t bits) noexcept {
 #endif
 }
 
+// The index of the lowest bit that is set; bits is not 0.
+inline std::size_t lowest(std::uint64_t bits) noexcept {
+#if defined(PYALGO_VECTORS)
+  return static_cast<std::size_t>(__builtin_ctzll(bits));
+#else
+  return bit_width(bits & (~bits + 1)) - 1;
+#endif
+}
+
 inline bool all_ones(const Word& word) noexcept {
 #if defined(PYALGO_VECTORS)
   std::uint64_t bits = word[0];
@@ -125,5 +134,45 @@ void filter(const unsigned char* planes, const std::uint32_t* at, std::size_t n,
   }
 }
 
+// Bit x: distances[x] <= k.
+inline std::uint64_t at_most64(const std::int32_t* distances, std::int32_t k) noexcept {
+#if defined(PYALGO_X86) && defined(PYALGO_VECTORS)
+  const __m128i limit = _mm_set1_epi32(k);
+  const auto* at = reinterpret_cast<const __m128i*>(distances);
+  const auto over = [&](int q) { return _mm_cmpgt_epi32(_mm_loadu_si128(at + q), limit); };
+  std::uint64_t bits = 0;
+  for (int q = 0; q < 4; ++q) {
+    const __m128i low = _mm_packs_epi32(over(4 * q), over(4 * q + 1)), high = _mm_packs_epi32(over(4 * q + 2), over(4 * q + 3));
+    bits |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)))} << (16 * q);
+  }
+  return ~bits;
+#else
+  std::uint64_t bits = 0;
+  for (int x = 0; x < 64; ++x) bits |= std::uint64_t{distances[x] <= k} << x;
+  return bits;
+#endif
+}
+
+// The hits among `width` counted distances, in rising order. Most groups of 64 have none.
+void gather(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position, std::vector<Hit>& hits) {
+  std::size_t x = 0;
+  for (; x + 64 <= width; x += 64) {
+    std::int32_t least = distances[x];
+    for (std::size_t i = 1; i < 64; ++i) least = distances[x + i] < least ? distances[x + i] : least;
+    if (least > k) continue;
+    Hit found[64];
+    std::size_t size = 0;
+    for (std::uint64_t bits = at_most64(distances + x, k); bits != 0; bits &= bits - 1) {
+      const std::size_t at = x + lowest(bits);
+      found[size++] = {position + at, distances[at]};
+    }
+    append(found, size, hits);
+  }
+  for (; x < width; ++x) {
+    const Hit found{position + x, distances[x]};
+    if (found.distance <= k) append(&found, 1, hits);
+  }
+}
+
 template <class Code>
-const Kernels<Code> kernels{distance<Code>, build_mismatches<Code>, {filter<0>, filter<2>, filter<4>, filter<8>, filter<16>}};
+const Kernels<Code> kernels{distance<Code>, build_mismatches<Code>, {filter<0>, filter<2>, filter<4>, filter<8>, filter<16>}, gather};

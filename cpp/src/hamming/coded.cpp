@@ -38,27 +38,22 @@ std::shared_ptr<const Engine<Code>> make_engine(Method method, const std::vector
 template <class Code>
 Coded<Code>::Coded(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard, Alphabet alphabet)
     : alphabet_(std::move(alphabet)) {
-  std::optional<std::uint32_t> wildcard;
-  if (text_wildcard) wildcard = alphabet_.code(*text_wildcard);
-  if (wildcard) wildcard_ = static_cast<Code>(*wildcard);
+  if (text_wildcard) wildcard_ = static_cast<Code>(alphabet_.code(*text_wildcard));
   for (const PatternValues& given : patterns) {
-    Pattern<Code> pattern, facing;
-    pattern.length = facing.length = given.values.size();
+    Pattern<Code> pattern;
+    pattern.length = given.values.size();
     for (std::size_t j = 0; j < given.values.size(); ++j) {
       if (!given.counts[j]) continue;
-      facing.offsets.push_back(static_cast<std::uint32_t>(j));
-      // The wildcard of the text never equals a letter of the pattern: where the two meet, the place does not count at all.
-      const auto code = given.values[j] == text_wildcard ? std::nullopt : alphabet_.code(given.values[j]);
-      if (!code) continue;
       pattern.offsets.push_back(static_cast<std::uint32_t>(j));
-      pattern.codes.push_back(static_cast<Code>(*code));
+      const bool matchable = given.values[j] != text_wildcard;
+      pattern.codes.push_back(static_cast<Code>(matchable ? alphabet_.code(given.values[j]) : alphabet_.never()));
     }
-    counted_.push_back(static_cast<std::int32_t>(facing.offsets.size()));
     if (wildcard_) {
-      facing.codes.assign(facing.offsets.size(), *wildcard_);
-      facing_wildcards_.push_back(std::move(facing));
+      facing_wildcards_.push_back(pattern);
+      std::fill(facing_wildcards_.back().codes.begin(), facing_wildcards_.back().codes.end(), *wildcard_);
     }
     longest_ = std::max(longest_, pattern.length);
+    shortest_ = std::min(shortest_, pattern.length);
     periods_.push_back(best_period(pattern));
     patterns_.push_back(std::move(pattern));
   }
@@ -66,7 +61,7 @@ Coded<Code>::Coded(const std::vector<PatternValues>& patterns, std::optional<std
 
 template <class Code>
 std::vector<double> Coded<Code>::densities(Span<const Code> sample) const {
-  std::vector<double> density(alphabet_.identity() ? std::size_t{1} << (8 * sizeof(Code)) : alphabet_.n_letters() + 1);
+  std::vector<double> density(alphabet_.identity() ? std::size_t{1} << (8 * sizeof(Code)) : alphabet_.never() + std::size_t{1});
   for (const Code code : sample) density[code] += 1.0 / static_cast<double>(sample.size());
   return density;
 }
@@ -89,11 +84,8 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
       load.increments += periodic_increments(pattern, periods_[p].period, sample.data(), sample.size()) /
                          static_cast<double>(sample.size());
   }
-  for (std::size_t code = 0; code < places.size(); ++code) {
-    if (places[code] == 0) continue;
-    load.letters += 1;
-    load.split += 1 + places[code] * density[code];  // TODO
-  }
+  load.letters = static_cast<double>(places.size()) - static_cast<double>(std::count(places.begin(), places.end(), 0U));
+  load.split = predicted_split_ns(patterns_, density);
   return load;
 }
 
@@ -117,6 +109,12 @@ Method Coded<Code>::choose(Method asked, std::size_t alignments, Span<const Code
 }
 
 template <class Code>
+bool Coded<Code>::prefers_bounded(std::int64_t k, std::size_t alignments, Span<const Code> sample) const {
+  const Costs costs = active_costs();
+  return predicted_bounded_ns(k, load(alignments, sample), costs) < predictions(alignments, sample, costs).front().ns;
+}
+
+template <class Code>
 std::shared_ptr<const Engine<Code>> Coded<Code>::engine(Method method, Span<const Code> sample) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   auto& engine = engines_[static_cast<std::size_t>(method)];
@@ -136,7 +134,7 @@ typename Coded<Code>::Workspace Coded<Code>::workspace(Method method, Span<const
     Load one;
     one.length = static_cast<double>(longest_);
     one.letters = 1;
-    for (const std::int32_t counted : counted_) one.counted += counted;
+    for (const Pattern<Code>& pattern : patterns_) one.counted += static_cast<double>(pattern.offsets.size());
     one.n = 1e6;
     const Costs costs = active_costs();
     const Method cheapest = predicted_ns(Method::bitslice, one, costs) < predicted_ns(Method::ntt, one, costs) ? Method::bitslice : Method::ntt;
@@ -151,7 +149,8 @@ template <class Code>
 void Coded<Code>::distances(const Code* codes, std::size_t size, std::uint64_t position, Span<std::int32_t* const> out,
                             Span<const std::size_t> counts, Workspace& workspace) const {
   std::vector<Target> targets(patterns_.size());
-  for (std::size_t p = 0; p < targets.size(); ++p) targets[p] = {out[p], counts[p], false, counted_[p]};
+  for (std::size_t p = 0; p < targets.size(); ++p)
+    targets[p] = {out[p], counts[p], false, static_cast<std::int32_t>(patterns_[p].offsets.size())};
   workspace.engine->count(codes, size, position, targets, *workspace.letters);
   if (!wildcard_) return;
   for (Target& target : targets) target.accumulate = true;

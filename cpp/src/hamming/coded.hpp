@@ -32,12 +32,15 @@ class Coded {
   const Pattern<Code>& pattern(std::size_t p) const noexcept { return patterns_[p]; }
   std::size_t n_patterns() const noexcept { return patterns_.size(); }
   std::size_t longest() const noexcept { return longest_; }
+  std::size_t shortest() const noexcept { return shortest_; }
   bool has_wildcard() const noexcept { return wildcard_.has_value(); }
 
   // The method asked for, or that of least predicted cost for `alignments` of a text of which `sample` is a part.
   Method choose(Method asked, std::size_t alignments, Span<const Code> sample) const;
   std::vector<Prediction> predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs) const;
   Load load(std::size_t alignments, Span<const Code> sample) const;
+  // Whether to look for alignments within k only is predicted to be cheaper than to count all.
+  bool prefers_bounded(std::int64_t k, std::size_t alignments, Span<const Code> sample) const;
 
   Workspace workspace(Method method, Span<const Code> sample) const;
 
@@ -48,20 +51,14 @@ class Coded {
   std::shared_ptr<const Engine<Code>> engine(Method method, Span<const Code> sample) const;
   std::unique_ptr<BoundedSearch<Code>> bounded(std::size_t p, std::int64_t k, Span<const Code> sample) const;
 
-  // Places of pattern p that mismatch whatever the text holds, wildcards of the text apart: letters that its type lacks.
-  std::int32_t dead(std::size_t p) const noexcept {
-    return counted_[p] - static_cast<std::int32_t>(patterns_[p].offsets.size());
-  }
-
  private:
   std::vector<double> densities(Span<const Code> sample) const;
 
   Alphabet alphabet_;
   std::vector<Pattern<Code>> patterns_;
-  std::vector<std::int32_t> counted_;          // places that count, letters the type lacks included
-  std::optional<Code> wildcard_;               // of the text
-  std::vector<Pattern<Code>> facing_wildcards_;  // with a text wildcard: every place that counts, holding its code
-  std::size_t longest_ = 0;
+  std::optional<Code> wildcard_;                 // of the text
+  std::vector<Pattern<Code>> facing_wildcards_;  // with one: every place that counts, holding its code
+  std::size_t longest_ = 0, shortest_ = SIZE_MAX;
   std::vector<Period> periods_;
   mutable std::mutex mutex_;
   mutable std::array<std::shared_ptr<const Engine<Code>>, 8> engines_;

@@ -3,30 +3,32 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "letter_index.hpp"
+
 namespace pyalgo::hamming {
 namespace {
 
 constexpr std::size_t kGroup = 255;
-constexpr std::size_t kPiece = std::size_t{1} << 16;  // alignments between two encodings of a stretch of text
+constexpr std::size_t kPiece = std::size_t{1} << 17;  // alignments between two encodings of a stretch of text
 
 template <class Code>
 class Grouped final : public Engine<Code> {
  public:
   Grouped(const std::vector<Pattern<Code>>& patterns, const ByteEngineFactory& factory) {
-    std::vector<Code> letters;
-    for (const Pattern<Code>& pattern : patterns) {
-      letters.insert(letters.end(), pattern.codes.begin(), pattern.codes.end());
-      longest_ = std::max(longest_, pattern.length);
-    }
-    std::sort(letters.begin(), letters.end());
-    letters.erase(std::unique(letters.begin(), letters.end()), letters.end());
+    for (const Pattern<Code>& pattern : patterns) longest_ = std::max(longest_, pattern.length);
+    const std::vector<Code> letters = letters_of(patterns);
+    const LetterIndex<Code> all(letters);
     for (std::size_t first = 0; first == 0 || first < letters.size(); first += kGroup) {
-      Group group;
       const std::size_t end = std::min(letters.size(), first + kGroup);
-      group.codes.resize(letters.empty() ? 0 : letters[end - 1] + std::size_t{1});
-      for (std::size_t i = first; i < end; ++i) group.codes[letters[i]] = static_cast<std::uint8_t>(i - first + 1);
+      Group group;
+      group.index = LetterIndex<Code>({letters.begin() + static_cast<std::ptrdiff_t>(first),
+                                       letters.begin() + static_cast<std::ptrdiff_t>(end)});
       std::vector<Pattern<std::uint8_t>> recoded;
-      for (const Pattern<Code>& pattern : patterns) recoded.push_back(group.recode(pattern));
+      for (Pattern<Code>& part :
+           restrict_to(patterns, all, [&](std::uint32_t letter) { return letter >= first && letter < end; })) {
+        recoded.push_back({part.length, std::move(part.offsets), {}});
+        for (const Code code : part.codes) recoded.back().codes.push_back(static_cast<std::uint8_t>(group.index.find(code)));
+      }
       group.engine = factory(std::move(recoded));
       groups_.push_back(std::move(group));
     }
@@ -48,7 +50,7 @@ class Grouped final : public Engine<Code> {
     for (std::size_t at = 0; at < alignments; at += piece()) {
       const std::size_t read = std::min(size - at, piece() + longest_ - 1);
       for (std::size_t g = 0; g < groups_.size(); ++g) {
-        for (std::size_t i = 0; i < read; ++i) buffers.codes[i] = groups_[g].code(text[at + i]);
+        for (std::size_t i = 0; i < read; ++i) buffers.codes[i] = static_cast<std::uint8_t>(groups_[g].index.find(text[at + i]));
         for (std::size_t p = 0; p < some.size(); ++p) {
           const Target& whole = targets[p];
           const std::size_t left = whole.count - std::min(whole.count, at);
@@ -60,22 +62,10 @@ class Grouped final : public Engine<Code> {
   }
 
  private:
+  // Letter i is byte i, everything else the byte after the last letter.
   struct Group {
-    std::vector<std::uint8_t> codes;  // of each letter here; 0: not of this group
+    LetterIndex<Code> index;
     std::unique_ptr<Engine<std::uint8_t>> engine;
-
-    std::uint8_t code(Code symbol) const noexcept { return symbol < codes.size() ? codes[symbol] : std::uint8_t{0}; }
-
-    Pattern<std::uint8_t> recode(const Pattern<Code>& pattern) const {
-      Pattern<std::uint8_t> recoded;
-      recoded.length = pattern.length;
-      for (std::size_t i = 0; i < pattern.offsets.size(); ++i) {
-        if (code(pattern.codes[i]) == 0) continue;
-        recoded.offsets.push_back(pattern.offsets[i]);
-        recoded.codes.push_back(code(pattern.codes[i]));
-      }
-      return recoded;
-    }
   };
 
   struct Buffers final : Engine<Code>::Workspace {
@@ -90,7 +80,7 @@ class Grouped final : public Engine<Code> {
   };
 
   // Long patterns are read again at every piece, so pieces grow with them.
-  std::size_t piece() const noexcept { return std::max(kPiece, 2 * longest_); }
+  std::size_t piece() const noexcept { return std::max(kPiece, 4 * longest_); }
 
   std::size_t longest_ = 1;
   std::vector<Group> groups_;

@@ -72,4 +72,20 @@ class LetterIndex {
   std::vector<Slot> slots_;
 };
 
+// The patterns with only those letters whose number has `wanted`.
+template <class Code, class Wanted>
+std::vector<Pattern<Code>> restrict_to(const std::vector<Pattern<Code>>& patterns, const LetterIndex<Code>& index,
+                                       Wanted&& wanted) {
+  std::vector<Pattern<Code>> parts(patterns.size());
+  for (std::size_t p = 0; p < patterns.size(); ++p) {
+    parts[p].length = patterns[p].length;
+    for (std::size_t i = 0; i < patterns[p].codes.size(); ++i) {
+      if (!wanted(index.find(patterns[p].codes[i]))) continue;
+      parts[p].offsets.push_back(patterns[p].offsets[i]);
+      parts[p].codes.push_back(patterns[p].codes[i]);
+    }
+  }
+  return parts;
+}
+
 }  // namespace pyalgo::hamming

@@ -88,7 +88,7 @@ struct Slot {
 // A ring of spectra of segments: segment k in slot k mod the ring's size, the tiles of all slots side by side.
 struct Spectra final : Engine<std::uint8_t>::Workspace {
   Spectra(std::size_t slot_count, std::size_t ring_size, std::size_t y_size)
-      : slots(slot_count), offsets(slot_count), ring(ring_size), y(y_size), work(2 * ntt::power_of_two),
+      : slots(slot_count), offsets(slot_count), ring(ring_size), y(y_size), work(ntt::work_size),
         symbols(3 * ntt::power_of_two), marks(3 * ntt::power_of_two) {}
   std::size_t nbytes() const noexcept override {
     return ring.nbytes() + y.nbytes() + work.nbytes() + symbols.nbytes() + marks.nbytes() +
@@ -168,13 +168,16 @@ Plan NttEngine::make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, st
   plan.geometry = geometry;
   plan.tables = &Tables::shared(kernel_.lanes, geometry.subtrees);
   plan.batch = geometry.pieces(longest) == 1 ? 1 : 4;
-  std::size_t most = 1;  // pieces of a group
+  std::size_t most = 1, groups = 0;  // pieces of a group
   for (const auto& pattern : patterns) {
     plan.patterns.push_back(prepare(pattern, plan));
+    groups += plan.patterns.back().groups.size();
     for (const Group& group : plan.patterns.back().groups) most = std::max(most, group.count);
   }
   plan.slots = std::max(geometry.pieces(longest), plan.batch + most - 1);
-  plan.reduced = most * pair_count() > ntt::fold_limit(false);
+  // Spectra of the text are reduced where they must be, or where that is less work than to reduce their products.
+  const std::size_t terms = most * pair_count();
+  plan.reduced = terms > ntt::fold_limit(false) || (groups > letters_.size() && terms <= ntt::inverse_limit(true));
   return plan;
 }
 
@@ -184,7 +187,7 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& pl
   const std::size_t pieces = plan.geometry.pieces(pattern.length), h_tile = pieces * pairs * pair_tile;
   Prepared result{pieces, {}, Buffer<std::int16_t>(2 * length * pieces * pairs)};
   Buffer<std::uint8_t> marks[3] = {Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length)};
-  Buffer<std::int16_t> dropped(2 * length), work(2 * ntt::power_of_two);
+  Buffer<std::int16_t> dropped(2 * length), work(ntt::work_size);
   const std::int64_t scale = ntt::centred(std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2));
 
   std::size_t begin = 0, symbols = 0;
@@ -315,7 +318,8 @@ void NttEngine::count_group(const Plan& plan, const Prepared& pattern, const Gro
   product.y = spectra.y.data();
   product.blocks = blocks;
   product.length = plan.geometry.length;
-  product.reduce = group.count * pairs > ntt::inverse_limit(plan.reduced);
+  product.reduce = group.count * pairs > ntt::inverse_limit(plan.reduced);  // so also if there are several steps
+  product.constant = static_cast<std::int32_t>(group.dropped % ntt::q);
   // As many terms at a time as fit in 32 bits: all of a few pieces, or some of the pairs of one.
   const std::size_t pieces_step = std::max<std::size_t>(1, pairs == 0 ? group.count : limit / pairs);
   const std::size_t pairs_step = std::min(pairs, limit);
@@ -327,15 +331,14 @@ void NttEngine::count_group(const Plan& plan, const Prepared& pattern, const Gro
       product.x = spectra.ring.data() + pair * pair_tile;
       product.slots = spectra.offsets.data() + piece;
       product.h = pattern.spectrum.data() + ((group.first + piece) * stored + pair) * pair_tile;
+      pair += pairs_step;
+      if (piece + pieces_step >= group.count && pair >= pairs) product.tables = plan.tables;
       kernel_.multiply(product);
       product.accumulate = true;
-      pair += pairs_step;
     } while (pair < pairs);
   }
   for (std::size_t b = 0; b < blocks; ++b) {
-    std::int16_t* y = spectra.y.data() + b * product.length;
-    y[0] = static_cast<std::int16_t>(ntt::centred(y[0] + static_cast<std::int64_t>(group.dropped)));  // adds it at all places
-    kernel_.inverse(*plan.tables, y);
+    kernel_.inverse(*plan.tables, spectra.y.data() + b * product.length, plan.geometry.hop);
   }
 }
 

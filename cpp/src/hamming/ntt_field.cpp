@@ -55,7 +55,16 @@ Tables::Tables(std::size_t lane_count, std::size_t subtree_count) : lanes(lane_c
         }
       }
     }
-    for (std::size_t i = 0; i < 6; ++i) first[j][i] = static_cast<std::int16_t>(first_level(j).values[i]);
+    const FirstLevel level = first_level(j);
+    for (std::size_t i = 0; i < 6; ++i) first[j][i] = static_cast<std::int16_t>(level.values[i]);
+    for (std::size_t half = 0; half < 2; ++half) {
+      for (std::size_t chosen = 0; chosen < 8; ++chosen) {
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < 3; ++i) sum += (chosen >> i & 1) != 0 ? level.values[3 * half + i] : 0;
+        choices[j][half][chosen] = static_cast<std::uint8_t>(sum & 0xff);
+        choices[j][half][8 + chosen] = static_cast<std::uint8_t>(sum >> 8 & 0xff);
+      }
+    }
   }
   joins.resize(lanes);
   places.assign(2 * lanes, 0);  // v = 0 is none

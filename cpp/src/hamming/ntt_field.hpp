@@ -141,6 +141,7 @@ class Tables {
   std::vector<std::int16_t> places;     // [v] for v = (h + n) / lanes: a pair of vectors
   std::vector<std::int16_t> twists;     // for each vector of places n < 4096: z^-n and z^-2n, a pair of vectors each
   std::int16_t first[3][6] = {};        // first_level
+  std::uint8_t choices[3][2][16] = {};  // the 8 sums of its first three values, and of its last three: lower bytes, then upper
   Node third = {};                      // z^-4096
 };
 

@@ -1,5 +1,6 @@
 #include "ntt_kernel.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 

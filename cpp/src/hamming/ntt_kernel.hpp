@@ -27,10 +27,12 @@ struct Product {
   std::size_t pieces = 0;
   std::size_t pairs = 0;                 // pieces * pairs <= fold_limit
   bool reduce = true;                    // needed beyond inverse_limit
-  bool accumulate = false;               // y[b] += instead
+  bool accumulate = false;               // y[b] += instead; reduces
   std::int16_t* y = nullptr;             // blocks, each of `length` elements
   std::size_t blocks = 0;
   std::size_t length = 0;
+  const Tables* tables = nullptr;        // if not null: the first levels of the inverse transform follow,
+  std::int32_t constant = 0;             // of y with this added at all places; 0 <= constant < q
 };
 
 // How many pairs of products may add up, for spectra of the text that are reduced or not: their sum over 2^16 and a multiple of q
@@ -42,16 +44,18 @@ constexpr std::size_t pair_limit(bool reduced, std::int32_t limit) noexcept {
 constexpr std::size_t fold_limit(bool reduced) noexcept { return pair_limit(reduced, 32767); }
 constexpr std::size_t inverse_limit(bool reduced) noexcept { return pair_limit(reduced, inverse_input); }
 
+constexpr std::size_t work_size = 4 * power_of_two;
+
 struct Kernel {
   std::size_t lanes;
 
   // The spectra of text[i] == letter, times -1, for both letters of a pair. Tile t goes to out + t * out_tile: 2 * tile elements,
-  // each frequency's two elements side by side. `work` holds 2 * 4096 elements. The order of frequencies differs between levels.
+  // each frequency's two elements side by side. `work` holds work_size elements. The order of frequencies differs between levels.
   void (*forward)(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced,
                   std::int16_t* work);
   void (*multiply)(const Product& product);
-  // In place, from the order of `forward` to places 0, ..., length - 1.
-  void (*inverse)(const Tables& tables, std::int16_t* data);
+  // The rest of the inverse transform in place: places 0, ..., wanted - 1 in order.
+  void (*inverse)(const Tables& tables, std::int16_t* data, std::size_t wanted);
   // out[i] = base - y[i], or out[i] -= y[i], with y[i] taken modulo q into [0, q).
   void (*lift)(const std::int16_t* y, std::size_t count, std::int32_t base, bool accumulate, std::int32_t* out);
   // out[i] = 1 where text[i] is none of the letters, else 0; whether there is any. `size` is a multiple of 64.

@@ -67,44 +67,46 @@ inline void forward_root(Vec (&x)[8], const Tables::Node* nodes) {
   forward_two<1>(x[4], x[5], x[6], x[7], nodes, 1);
 }
 
-// Row `row` of the eight that levels 0 to 2 join, as sums of masks; subtree 0 of one or three.
-template <std::size_t Subtrees>
-inline void read_root(const std::uint8_t* text, std::uint8_t letter, std::size_t row, Vec (&x)[8]) {
+// Rows `row` + i rows / 8 of subtree 0 of 1, as masks.
+inline void read_symbols(const std::uint8_t* text, std::uint8_t letter, std::size_t row, Vec (&x)[8]) {
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < 8; ++i) x[i] = mask(text + (row + i * (rows / 8)) * lanes, letter);
+}
+// The same rows of one of 3 subtrees: sums of the masks of three thirds, chosen by value where there are look-ups. Subtrees 1 and 2
+// are left after level 0.
+inline void read_thirds(const Tables& tables, std::size_t subtree, const std::uint8_t* text, std::uint8_t letter, std::size_t row,
+                        const std::int16_t* choices, Vec (&x)[8]) {
+  const Vec upper = load_table(tables.choices[subtree][0]), lower = load_table(tables.choices[subtree][subtree == 0 ? 0 : 1]);
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < 8; ++i) {
-    const std::uint8_t* at = text + (row + i * (rows / 8)) * lanes;
-    x[i] = mask(at, letter);
-    if (Subtrees == 3) x[i] = x[i] + mask(at + power_of_two, letter) + mask(at + 2 * power_of_two, letter);
+    const std::size_t place = (row + i * (rows / 8)) * lanes;
+    if constexpr (Vec::looks_up) {
+      x[i] = look_up(i < 4 ? upper : lower, load(choices + place));
+    } else {
+      const std::int16_t* f = tables.first[subtree] + (i < 4 || subtree == 0 ? 0 : 3);
+      x[i] = (mask(text + place, letter) & broadcast(f[0])) + (mask(text + place + power_of_two, letter) & broadcast(f[1])) +
+             (mask(text + place + 2 * power_of_two, letter) & broadcast(f[2]));
+    }
   }
-}
-// Those of subtree 1 or 2 after level 0.
-inline void read_twisted(const std::uint8_t* text, std::uint8_t letter, std::size_t row, const std::int16_t (&first)[6], Vec (&x)[8]) {
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < 4; ++i) {
-    const std::uint8_t* at = text + (row + i * (rows / 8)) * lanes;
-    const std::uint8_t* half = at + power_of_two / 2;
-    const Vec u = (mask(at, letter) & broadcast(first[0])) + (mask(at + power_of_two, letter) & broadcast(first[1])) +
-                  (mask(at + 2 * power_of_two, letter) & broadcast(first[2]));
-    const Vec v = (mask(half, letter) & broadcast(first[3])) + (mask(half + power_of_two, letter) & broadcast(first[4])) +
-                  (mask(half + 2 * power_of_two, letter) & broadcast(first[5]));
-    x[i] = u + v;
-    x[i + 4] = u - v;
+    if (subtree != 0) cross(x[i], x[i + 4]);
   }
 }
 
 // Levels 0 to 5 of one letter in one subtree.
-inline void forward_rows(const Tables& tables, std::size_t subtree, const std::uint8_t* text, std::uint8_t letter, std::int16_t* work) {
+inline void forward_rows(const Tables& tables, std::size_t subtree, const std::uint8_t* text, std::uint8_t letter,
+                         const std::int16_t* choices, std::int16_t* work) {
   const Tables::Node* nodes = tables.nodes[subtree].data();
   for (std::size_t row = 0; row < rows / 8; ++row) {
     Vec x[8];
-    if (subtree != 0) {
-      read_twisted(text, letter, row, tables.first[subtree], x);
+    if (tables.subtrees == 1) read_symbols(text, letter, row, x);
+    else read_thirds(tables, subtree, text, letter, row, choices, x);
+    if (subtree == 0) {
+      forward_root(x, nodes);
+    } else {
       forward_two<1>(x[0], x[1], x[2], x[3], nodes, 0);
       forward_two<1>(x[4], x[5], x[6], x[7], nodes, 1);
-    } else {
-      if (tables.subtrees == 3) read_root<3>(text, letter, row, x);
-      else read_root<1>(text, letter, row, x);
-      forward_root(x, nodes);
     }
 #pragma GCC unroll 16
     for (std::size_t i = 0; i < 8; ++i) store(x[i], work + (row + i * (rows / 8)) * lanes);
@@ -153,10 +155,18 @@ inline void forward_square(const Tables& tables, std::size_t subtree, std::size_
 
 template <bool Reduced>
 inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, std::int16_t* work) {
+  std::int16_t* choices = work + 2 * power_of_two;
+  for (std::size_t letter = 0; letter < 2 && Vec::looks_up && tables.subtrees == 3; ++letter) {
+    const std::uint8_t* text = pair.text[letter];
+    for (std::size_t n = 0; text != nullptr && n < power_of_two; n += lanes) {
+      store_choices(text + n, text + n + power_of_two, text + n + 2 * power_of_two, pair.letter[letter], choices + letter * power_of_two + n);
+    }
+  }
   for (std::size_t subtree = 0; subtree < tables.subtrees; ++subtree) {
     for (std::size_t letter = 0; letter < 2; ++letter) {
       if (pair.text[letter] == nullptr) continue;
-      forward_rows(tables, subtree, pair.text[letter], pair.letter[letter], work + letter * power_of_two);
+      const std::size_t part = letter * power_of_two;
+      forward_rows(tables, subtree, pair.text[letter], pair.letter[letter], choices + part, work + part);
     }
     for (std::size_t index = 0; index < power_of_two / square; ++index) {
       const std::size_t place = index * square;
@@ -173,8 +183,9 @@ inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int1
 #pragma GCC unroll 16
       for (std::size_t i = 0; i < lanes; ++i) {
         const Vec a = Reduced ? reduce(x[0][i]) : x[0][i], b = Reduced ? reduce(x[1][i]) : x[1][i];
-        store(pair_even(a, b), to + 2 * lanes * i);
-        store(pair_odd(a, b), to + 2 * lanes * i + lanes);
+        std::int16_t* at = to + i * lanes / tile * out_tile + 2 * (i * lanes % tile);
+        store(pair_even(a, b), at);
+        store(pair_odd(a, b), at + lanes);
       }
     }
   }
@@ -192,7 +203,7 @@ inline Vec fold(Vec even, Vec odd) {
 }
 
 // One vector of frequencies for Blocks blocks.
-template <std::size_t Blocks>
+template <std::size_t Blocks, bool Reduce>
 inline void multiply_row(const Product& p, const std::int16_t* x, const std::int16_t* h, const std::uint32_t* slots, std::int16_t* y) {
   Vec even[Blocks], odd[Blocks];
 #pragma GCC unroll 16
@@ -214,29 +225,18 @@ inline void multiply_row(const Product& p, const std::int16_t* x, const std::int
 #pragma GCC unroll 16
   for (std::size_t b = 0; b < Blocks; ++b) {
     Vec folded = fold(even[b], odd[b]);
-    if (p.reduce) folded = reduce(folded);
-    if (p.accumulate) folded = reduce(folded + load(y + b * p.length));
+    if (Reduce) folded = reduce(p.accumulate ? folded + load(y + b * p.length) : folded);
     store(folded, y + b * p.length);
   }
 }
 
 template <std::size_t Blocks>
-void multiply_tile(const Product& p, std::size_t t, std::size_t first) {
+inline void multiply_tile(const Product& p, std::size_t t, std::size_t first) {
   for (std::size_t i = 0; i < tile; i += lanes) {
-    multiply_row<Blocks>(p, p.x + t * p.x_tile + 2 * i, p.h + t * p.h_tile + 2 * i, p.slots + first, p.y + first * p.length + t * tile + i);
-  }
-}
-
-void multiply(const Product& p) {
-  for (std::size_t t = 0; t < p.length / tile; ++t) {
-    std::size_t first = 0;
-    for (; first + 4 <= p.blocks; first += 4) multiply_tile<4>(p, t, first);
-    switch (p.blocks - first) {
-      case 3: multiply_tile<3>(p, t, first); break;
-      case 2: multiply_tile<2>(p, t, first); break;
-      case 1: multiply_tile<1>(p, t, first); break;
-      default: break;
-    }
+    const std::int16_t *x = p.x + t * p.x_tile + 2 * i, *h = p.h + t * p.h_tile + 2 * i;
+    std::int16_t* y = p.y + first * p.length + t * tile + i;
+    if (p.reduce) multiply_row<Blocks, true>(p, x, h, p.slots + first, y);
+    else multiply_row<Blocks, false>(p, x, h, p.slots + first, y);
   }
 }
 
@@ -293,6 +293,29 @@ inline void inverse_square(const Tables& tables, std::int16_t* data) {
   for (std::size_t i = 0; i < lanes; ++i) store(x[i], data + i * lanes);
 }
 
+// The levels of the inverse that work on squares.
+inline void finish_tile(const Product& p, std::size_t t) {
+  for (std::size_t b = 0; b < p.blocks; ++b) {
+    std::int16_t* y = p.y + b * p.length + t * tile;
+    if (t == 0) y[0] = static_cast<std::int16_t>(ntt::reduce(y[0] + p.constant));
+    for (std::size_t i = 0; i < tile; i += square) inverse_square(*p.tables, y + i);
+  }
+}
+
+void multiply(const Product& p) {
+  for (std::size_t t = 0; t < p.length / tile; ++t) {
+    std::size_t first = 0;
+    for (; first + 4 <= p.blocks; first += 4) multiply_tile<4>(p, t, first);
+    switch (p.blocks - first) {
+      case 3: multiply_tile<3>(p, t, first); break;
+      case 2: multiply_tile<2>(p, t, first); break;
+      case 1: multiply_tile<1>(p, t, first); break;
+      default: break;
+    }
+    if (p.tables != nullptr) finish_tile(p, t);
+  }
+}
+
 template <unsigned Level>
 inline void inverse_rows(const std::int16_t* places, std::size_t stride, std::int16_t* data) {
   for (std::size_t row = 0; row < stride; ++row) {
@@ -308,30 +331,39 @@ inline void inverse_rows(const std::int16_t* places, std::size_t stride, std::in
   }
 }
 
-// x[n + 4096 t] = F_0 + zeta^-t z^-n F_1 + zeta^-2t z^-2n F_2, by zeta^-2 = -1 - zeta^-1.
-inline void join_thirds(const Tables& tables, std::int16_t* data) {
+// x[n + 4096 t] = F_0 + zeta^-t z^-n F_1 + zeta^-2t z^-2n F_2 for t < Thirds, by zeta^-2 = -1 - zeta^-1.
+template <std::size_t Thirds>
+inline void join_thirds(const Tables& tables, std::int16_t* data, std::size_t from, std::size_t to) {
   const Twiddle zeta = twiddle(tables.third);
-  for (std::size_t row = 0; row < rows; ++row) {
+  for (std::size_t row = from; row < to; ++row) {
     std::int16_t* at = data + row * lanes;
     const std::int16_t* twist = tables.twists.data() + row * 4 * lanes;
     const Vec f = load(at);
     const Vec a = multiply(load(at + power_of_two), twiddle(twist));
     const Vec b = multiply(load(at + 2 * power_of_two), twiddle(twist + 2 * lanes));
-    const Vec turned = multiply(a - b, zeta);
     store(f + (a + b), at);
+    if (Thirds == 1) continue;
+    const Vec turned = multiply(a - b, zeta);
     store((f - b) + turned, at + power_of_two);
-    store((f - a) - turned, at + 2 * power_of_two);
+    if (Thirds == 3) store((f - a) - turned, at + 2 * power_of_two);
   }
 }
 
-void inverse(const Tables& tables, std::int16_t* data) {
+void inverse(const Tables& tables, std::int16_t* data, std::size_t wanted) {
   for (std::size_t subtree = 0; subtree < tables.subtrees; ++subtree) {
-    std::int16_t* part = data + subtree * power_of_two;
-    for (std::size_t index = 0; index < power_of_two / square; ++index) inverse_square(tables, part + index * square);
-    inverse_rows<5>(tables.places.data(), rows / 64, part);
-    inverse_rows<2>(tables.places.data(), rows / 8, part);
+    inverse_rows<5>(tables.places.data(), rows / 64, data + subtree * power_of_two);
+    inverse_rows<2>(tables.places.data(), rows / 8, data + subtree * power_of_two);
   }
-  if (tables.subtrees == 3) join_thirds(tables, data);
+  if (tables.subtrees == 1) return;
+  // Rows of which all three thirds are wanted, two, one.
+  std::size_t ends[3] = {0, 0, 0};
+  for (std::size_t third = 0; third < 3; ++third) {
+    const std::size_t left = wanted > third * power_of_two ? wanted - third * power_of_two : 0;
+    ends[2 - third] = std::min(rows, (left + lanes - 1) / lanes);
+  }
+  join_thirds<3>(tables, data, 0, ends[0]);
+  join_thirds<2>(tables, data, ends[0], ends[1]);
+  join_thirds<1>(tables, data, ends[1], ends[2]);
 }
 
 void lift(const std::int16_t* y, std::size_t count, std::int32_t base, bool accumulate, std::int32_t* out) {

@@ -3,6 +3,7 @@
 #if defined(PYALGO_X86)
 struct Vec {
   static constexpr std::size_t lanes = 8;
+  static constexpr bool looks_up = false;  // pshufb came with SSSE3
   __m128i v;
 };
 inline Vec load(const std::int16_t* from) { return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))}; }
@@ -72,6 +73,7 @@ inline void transpose(Vec (&x)[8]) {
 #else
 struct Vec {
   static constexpr std::size_t lanes = 8;
+  static constexpr bool looks_up = false;  // pshufb came with SSSE3
   std::int16_t v[8];
 };
 struct Wide {
@@ -143,3 +145,6 @@ inline void transpose(Vec (&x)[8]) {
   }
 }
 #endif
+inline void store_choices(const std::uint8_t*, const std::uint8_t*, const std::uint8_t*, std::uint8_t, std::int16_t*) {}
+inline Vec load_table(const std::uint8_t (&)[16]) { return zero(); }
+inline Vec look_up(Vec table, Vec) { return table; }

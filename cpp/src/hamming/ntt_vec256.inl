@@ -2,6 +2,7 @@
 
 struct Vec {
   static constexpr std::size_t lanes = 16;
+  static constexpr bool looks_up = true;
   __m256i v;
 };
 inline Vec load(const std::int16_t* from) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))}; }
@@ -46,6 +47,20 @@ inline Vec mask(const std::uint8_t* text, std::uint8_t letter) {
   const __m128i symbols = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
   return {_mm256_cvtepi8_epi16(_mm_cmpeq_epi8(symbols, _mm_set1_epi8(static_cast<char>(letter))))};
 }
+// Which of three symbols are the letter, as indices into the lower and the upper bytes of a table of 8 entries.
+inline void store_choices(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c, std::uint8_t letter, std::int16_t* to) {
+  const __m128i wanted = _mm_set1_epi8(static_cast<char>(letter));
+  const __m128i first = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)), wanted), _mm_set1_epi8(1));
+  const __m128i second = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)), wanted), _mm_set1_epi8(2));
+  const __m128i third = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(c)), wanted), _mm_set1_epi8(4));
+  const __m128i low = _mm_or_si128(first, _mm_or_si128(second, third)), high = _mm_or_si128(low, _mm_set1_epi8(8));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_unpacklo_epi8(low, high));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 8), _mm_unpackhi_epi8(low, high));
+}
+inline Vec load_table(const std::uint8_t (&table)[16]) {
+  return {_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)))};
+}
+inline Vec look_up(Vec table, Vec indices) { return {_mm256_shuffle_epi8(table.v, indices.v)}; }
 inline void transpose(Vec (&x)[16]) {
   Vec a[16];
   for (int i = 0; i < 16; i += 4) {

@@ -45,7 +45,15 @@ class Writer {
     }
   }
   bool clipped() const noexcept { return most_ < INT32_MAX - 1; }
-  std::int32_t most() const noexcept { return most_; }
+
+  // What is above most throughout.
+  void fill(std::size_t n) const noexcept {
+    switch (output_.type) {
+      case Output::Type::int32: std::fill_n(static_cast<std::int32_t*>(output_.data), n, most_ + 1); break;
+      case Output::Type::uint16: std::fill_n(static_cast<std::uint16_t*>(output_.data), n, static_cast<std::uint16_t>(most_ + 1)); break;
+      case Output::Type::int64: std::fill_n(static_cast<std::int64_t*>(output_.data), n, std::int64_t{most_} + 1); break;
+    }
+  }
 
  private:
   template <class T>
@@ -69,16 +77,11 @@ class PreparedFor final : public Prepared {
   ApproxMethod approximate(std::size_t p, const Text& text, const ApproxOptions& options, Span<double> values,
                            Span<std::uint8_t> exact) const override;
   std::vector<Prediction> explain(const Text& text, std::size_t n) const override {
-    return coded_.predictions(alignments(n, shortest()), sample(text), active_costs());
+    return coded_.predictions(alignments(n, coded_.shortest()), sample(text), active_costs());
   }
 
  private:
-  std::size_t shortest() const noexcept {
-    std::size_t length = SIZE_MAX;
-    for (std::size_t p = 0; p < coded_.n_patterns(); ++p) length = std::min(length, coded_.pattern(p).length);
-    return length;
-  }
-
+  void clipped_distances(const Text& text, Span<const Output> outputs, std::int64_t k, unsigned threads) const;
   std::vector<Code> sample(const Text& text) const;
 
   // Calls work(codes, size, begin, end) for the alignments [begin, end) of consecutive pieces of [first, last); codes[0] is that of
@@ -134,9 +137,11 @@ void PreparedFor<Code>::for_pieces(const Text& text, std::size_t first, std::siz
 template <class Code>
 void PreparedFor<Code>::distances(const Text& text, Span<const Output> outputs, std::optional<std::int64_t> k,
                                   unsigned threads) const {
-  const std::size_t total = alignments(text.size, shortest());
+  const std::size_t total = alignments(text.size, coded_.shortest());
   if (total == 0) return;
   const std::vector<Code> some = sample(text);
+  if (k && method_ == Method::automatic && coded_.prefers_bounded(*k, total, some))
+    return clipped_distances(text, outputs, *k, threads);
   const Method method = coded_.choose(method_, total, some);
   std::vector<Writer> writers;
   bool direct = true;
@@ -159,6 +164,16 @@ void PreparedFor<Code>::distances(const Text& text, Span<const Output> outputs, 
       for (std::size_t p = 0; p < buffers.size(); ++p) writers[p].write(buffers[p].data(), begin, counts[p]);
     });
   });
+}
+
+// For a k so small that nearly all alignments exceed it.
+template <class Code>
+void PreparedFor<Code>::clipped_distances(const Text& text, Span<const Output> outputs, std::int64_t k, unsigned threads) const {
+  for (std::size_t p = 0; p < outputs.size(); ++p) {
+    const Writer writer(outputs[p], k);
+    writer.fill(alignments(text.size, coded_.pattern(p).length));
+    for (const Hit& hit : find(p, text, k, SIZE_MAX, threads)) writer.write(&hit.distance, hit.position, 1);
+  }
 }
 
 template <class Code>
@@ -233,7 +248,10 @@ ApproxMethod PreparedFor<Code>::approximate(std::size_t p, const Text& text, con
   engines.sampler = [](auto patterns) { return make_compare<Code>(std::move(patterns)); };
   engines.projected = [](auto patterns) { return make_ntt(std::move(patterns)); };
   // A fixed price, so that the values, which depend on it, are the same on every machine.
-  const ApproxCosts costs{coded_.predictions(total, some, reference_costs()).front().ns};
+  ApproxCosts costs{coded_.predictions(total, some, reference_costs()).front().ns};
+  costs.look = 3;
+  costs.sample = 0.0125 * sizeof(Code);
+  costs.verify = 0.025 * sizeof(Code);
   ApproxMethod used = ApproxMethod::exact;
   for_pieces(text, 0, total, pattern.length, true, [&](const Code* codes, std::size_t size, std::size_t begin, std::size_t end) {
     ApproxOptions share = options;
@@ -242,8 +260,6 @@ ApproxMethod PreparedFor<Code>::approximate(std::size_t p, const Text& text, con
                                                {values.data() + begin, end - begin}, {exact.data() + begin, end - begin});
     if (here != ApproxMethod::exact) used = here;
   });
-  if (const std::int32_t dead = coded_.dead(p); dead > 0)
-    for (double& value : values) value += dead;  // 1 +- eps of the rest is within 1 +- eps of the whole
   return used;
 }
 
@@ -265,10 +281,7 @@ const Prepared& Plan::prepared(SymbolType type) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& [known, prepared] : prepared_)
     if (same(known, type)) return *prepared;
-  std::vector<std::uint64_t> letters;
-  if (text_wildcard_) letters.push_back(*text_wildcard_);
-  for (const PatternValues& pattern : patterns_) letters.insert(letters.end(), pattern.values.begin(), pattern.values.end());
-  Alphabet alphabet(std::move(letters), type);
+  Alphabet alphabet(patterns_, text_wildcard_, type);
   std::unique_ptr<Prepared> made;
   switch (alphabet.code_width()) {
     case 1: made = std::make_unique<PreparedFor<std::uint8_t>>(patterns_, text_wildcard_, std::move(alphabet), method_); break;

@@ -42,7 +42,7 @@ class Chooser {
         if (enough()) break;
         take(letter, most);
       }
-    sample_.rejects = rejects_at_ > 0;
+    sample_.rejects = margin(3) >= 0;
     std::vector<typename Sample<Code>::Place> places;
     for (std::size_t i : spread(sample_.places.size())) places.push_back(sample_.places[i]);
     sample_.places = std::move(places);
@@ -69,7 +69,9 @@ class Chooser {
     return order;
   }
 
-  bool enough() const { return rejects_at_ > 0 && sample_.places.size() >= rejects_at_ + rejects_at_ / 8 + 16; }
+  // By how many mismatches more than k random text has, but for so many standard deviations.
+  double margin(double deviations) const { return mean_ - deviations * std::sqrt(variance_) - (k_ + 1); }
+  bool enough() const { return sure_at_ > 0 && sample_.places.size() >= sure_at_ + sure_at_ / 8 + 16; }
 
   // Places of one letter: first those at whole bytes of a plane, which need no moved copy, then copy after copy.
   void take(std::size_t letter, double most) {
@@ -103,7 +105,7 @@ class Chooser {
     sample_.reach = std::max<std::size_t>(sample_.reach, offset + std::size_t{1});
     mean_ += 1 - rates_.rate[letter];
     variance_ += rates_.rate[letter] * (1 - rates_.rate[letter]);
-    if (rejects_at_ == 0 && mean_ - 5 * std::sqrt(variance_) >= k_ + 1) rejects_at_ = sample_.places.size();
+    if (sure_at_ == 0 && margin(5) >= 0) sure_at_ = sample_.places.size();
   }
 
   const Rates<Code>& rates_;
@@ -112,7 +114,7 @@ class Chooser {
   std::vector<std::uint32_t> index_;                                // of each letter in the sample
   Sample<Code> sample_;
   double mean_ = 0, variance_ = 0;   // of the mismatches at the places
-  std::size_t rejects_at_ = 0;       // places at which `rejects` became true
+  std::size_t sure_at_ = 0;          // places at which random text was sure to be rejected
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Sample {
   };
   std::vector<Letter> letters;
   std::vector<Place> places;   // in the order in which to count them: any stretch of it is as mixed as the whole
-  bool rejects = false;        // in text of these rates an alignment hardly ever has k mismatches or fewer at the places
+  bool rejects = false;        // in random text of these rates one alignment in 500, about, has at most k mismatches there, or fewer
   std::size_t reach = 0;       // 1 + the largest offset
 };
 

@@ -64,15 +64,15 @@ std::size_t Scatter<Code>::Workspace::nbytes() const noexcept {
 }
 
 template <class Code>
-Scatter<Code>::Scatter(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density) {
+Scatter<Code>::Scatter(const std::vector<Pattern<Code>>& patterns, const std::function<double(Code)>& density) {
   std::vector<Code> letters = letters_of(patterns);
   const LetterIndex<Code> by_code(letters);
   std::vector<double> counts(letters.size());
   for (const Pattern<Code>& pattern : patterns)
     for (Code code : pattern.codes) ++counts[by_code.find(code)];
   const auto frequent = [&](Code code) {
-    const double dense = code < density.size() ? density[code] : 0, count = counts[by_code.find(code)];
-    return tile_cost<Code>(count, dense) < rare_cost(count, dense);
+    const double count = counts[by_code.find(code)];
+    return tile_cost<Code>(count, density(code)) < rare_cost(count, density(code));
   };
   frequent_ = static_cast<std::uint32_t>(std::stable_partition(letters.begin(), letters.end(), frequent) - letters.begin());
   index_ = LetterIndex<Code>(letters);

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "engine.hpp"
@@ -37,8 +38,9 @@ class Scatter {
     std::size_t nbytes() const noexcept;
   };
 
+  // `density(code)`: the share of the text that is expected to be this letter; it decides how the letter is counted, not what.
   // No letters, no work: an empty Scatter is fine.
-  Scatter(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density);
+  Scatter(const std::vector<Pattern<Code>>& patterns, const std::function<double(Code)>& density);
 
   Workspace make_workspace() const;
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "bitslice.hpp"
+#include "grouped.hpp"
 #include "letter_index.hpp"
 #include "ntt.hpp"
 #include "scatter.hpp"
@@ -38,9 +39,18 @@ Costs costs_of(double count, double density, std::size_t length, Isa isa) noexce
   return costs;
 }
 
-// Every letter by its cheapest tier, and that for the cheapest choice of tiers to have at all.
 template <class Code>
-std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters,
+double density_of(const std::vector<double>& density, Code code) noexcept {
+  return code < density.size() ? density[code] : 0;
+}
+
+// Every letter by its cheapest tier, and that for the cheapest choice of tiers to have at all.
+struct Choice {
+  std::vector<Tier> tier;  // of each letter
+  double ns;               // per symbol of text
+};
+template <class Code>
+Choice choose_tiers(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters,
                                const LetterIndex<Code>& index, const std::vector<double>& density, Isa isa) {
   std::vector<double> counts(letters.size());
   std::size_t length = 0;
@@ -57,7 +67,7 @@ std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const
     return best;
   };
   const auto costs = [&](std::size_t l) {
-    return costs_of(counts[l], letters[l] < density.size() ? density[letters[l]] : 0, length, isa);
+    return costs_of(counts[l], density_of(density, letters[l]), length, isa);
   };
   for (std::size_t choice = 1; choice < choices; ++choice)
     for (std::size_t t = 0; t < tiers; ++t)
@@ -67,169 +77,95 @@ std::vector<Tier> choose_tiers(const std::vector<Pattern<Code>>& patterns, const
     for (std::size_t choice = 1; choice < choices; ++choice) sums[choice] += each.letter[cheapest(each, choice)];
   }
   const auto choice = static_cast<std::size_t>(std::min_element(sums.begin() + 1, sums.end()) - sums.begin());
-  std::vector<Tier> chosen(letters.size());
-  for (std::size_t l = 0; l < letters.size(); ++l) chosen[l] = cheapest(costs(l), choice);
+  Choice chosen{std::vector<Tier>(letters.size()), sums[choice]};
+  for (std::size_t l = 0; l < letters.size(); ++l) chosen.tier[l] = cheapest(costs(l), choice);
   return chosen;
 }
-
-// The patterns with only those letters whose number has `wanted`.
-template <class Code, class Wanted>
-std::vector<Pattern<Code>> restrict_to(const std::vector<Pattern<Code>>& patterns, const LetterIndex<Code>& index,
-                                       Wanted&& wanted) {
-  std::vector<Pattern<Code>> parts(patterns.size());
-  for (std::size_t p = 0; p < patterns.size(); ++p) {
-    parts[p].length = patterns[p].length;
-    for (std::size_t i = 0; i < patterns[p].codes.size(); ++i) {
-      if (!wanted(index.find(patterns[p].codes[i]))) continue;
-      parts[p].offsets.push_back(patterns[p].offsets[i]);
-      parts[p].codes.push_back(patterns[p].codes[i]);
-    }
-  }
-  return parts;
-}
-
-// At most 255 letters, counted by an engine for bytes: letter l is byte l there, everything else the byte after the last letter.
-template <class Code>
-struct Delegate {
-  LetterIndex<Code> index;
-  std::unique_ptr<Engine<std::uint8_t>> engine;
-};
 
 template <class Code>
 class Split final : public Engine<Code> {
  public:
-  Split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density, Isa isa)
-      : Split(patterns, letters_of(patterns), density, isa) {}
+  Split(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa);
 
-  std::unique_ptr<typename Engine<Code>::Workspace> make_workspace() const override;
+  std::unique_ptr<typename Engine<Code>::Workspace> make_workspace() const override {
+    auto buffers = std::make_unique<Buffers>();
+    for (const auto& engine : engines_) buffers->engines.push_back(engine->make_workspace());
+    buffers->targets.resize(n_patterns_);
+    buffers->scatter = scatter_->make_workspace();
+    return buffers;
+  }
+
   void count(const Code* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
-             typename Engine<Code>::Workspace& workspace) const override;
+             typename Engine<Code>::Workspace& workspace) const override {
+    auto& buffers = static_cast<Buffers&>(workspace);
+    for (std::size_t e = 0; e < engines_.size(); ++e) {
+      for (std::size_t p = 0; p < n_patterns_; ++p) {
+        buffers.targets[p] = targets[p];
+        buffers.targets[p].accumulate |= e > 0;
+      }
+      engines_[e]->count(text, size, position, buffers.targets, *buffers.engines[e]);
+    }
+    if (engines_.empty())
+      for (const Target& target : targets)
+        if (!target.accumulate) std::fill_n(target.out, target.count, target.base);
+    scatter_->subtract(text, size, targets, buffers.scatter);
+  }
 
  private:
   struct Buffers final : Engine<Code>::Workspace {
-    std::vector<std::unique_ptr<Engine<std::uint8_t>::Workspace>> delegates;
-    std::vector<std::uint8_t> bytes;  // a chunk of text as a delegate sees it
+    std::vector<std::unique_ptr<typename Engine<Code>::Workspace>> engines;
     std::vector<Target> targets;
     typename Scatter<Code>::Workspace scatter;
 
     std::size_t nbytes() const noexcept override {
-      std::size_t sum = bytes.capacity() + targets.capacity() * sizeof(Target) + scatter.nbytes();
-      for (const auto& delegate : delegates) sum += delegate->nbytes();
+      std::size_t sum = targets.capacity() * sizeof(Target) + scatter.nbytes();
+      for (const auto& engine : engines) sum += engine->nbytes();
       return sum;
     }
   };
 
-  Split(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters, const std::vector<double>& density,
-        Isa isa);
-  void delegate(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters, Tier tier, Isa isa);
-  void count_delegate(std::size_t d, const Code* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
-                      bool accumulate, Buffers& buffers) const;
-  void count_chunk(std::size_t d, const Code* text, std::size_t size, std::uint64_t position, Buffers& buffers) const;
-
-  std::vector<std::size_t> lengths_;
-  std::size_t chunk_ = 0;  // alignments recoded at a time: a few times the longest pattern, as the ends are recoded twice
-  std::vector<Delegate<Code>> delegates_;
+  std::size_t n_patterns_;
+  std::vector<std::unique_ptr<Engine<Code>>> engines_;  // of the tiers that have letters
   std::unique_ptr<Scatter<Code>> scatter_;
 };
 
 template <class Code>
-Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters,
-                   const std::vector<double>& density, Isa isa) {
-  std::size_t longest = 0;
-  for (const Pattern<Code>& pattern : patterns) {
-    lengths_.push_back(pattern.length);
-    longest = std::max(longest, pattern.length);
-  }
-  chunk_ = std::max<std::size_t>(std::size_t{1} << 17, 4 * longest);
+Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa)
+    : n_patterns_(patterns.size()) {
+  const std::vector<Code> letters = letters_of(patterns);
   const LetterIndex<Code> index(letters);
-  const std::vector<Tier> chosen = choose_tiers(patterns, letters, index, density, isa);
-  for (const Tier tier : {transform, slices}) {
-    std::vector<Code> group;
-    for (std::size_t l = 0; l < letters.size(); ++l) {
-      if (chosen[l] == tier) group.push_back(letters[l]);
-      if (group.size() == 255 || (l + 1 == letters.size() && !group.empty())) {
-        delegate(patterns, group, tier, isa);
-        group.clear();
-      }
-    }
-  }
-  scatter_ = std::make_unique<Scatter<Code>>(
-      restrict_to(patterns, index, [&](std::uint32_t letter) { return chosen[letter] == scatter; }), density);
-}
-
-template <class Code>
-void Split<Code>::delegate(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& letters, Tier tier, Isa isa) {
-  Delegate<Code> made;
-  made.index = LetterIndex<Code>(letters);
-  const auto wanted = [&](std::uint32_t letter) { return letter < made.index.size(); };
-  std::vector<Pattern<std::uint8_t>> parts;
-  for (Pattern<Code>& pattern : restrict_to(patterns, made.index, wanted)) {
-    Pattern<std::uint8_t> part;
-    part.length = pattern.length;
-    part.offsets = std::move(pattern.offsets);
-    for (Code code : pattern.codes) part.codes.push_back(static_cast<std::uint8_t>(made.index.find(code)));
-    parts.push_back(std::move(part));
-  }
-  made.engine = tier == transform ? make_ntt(std::move(parts), isa) : make_bitslice(std::move(parts), isa);
-  delegates_.push_back(std::move(made));
-}
-
-template <class Code>
-std::unique_ptr<typename Engine<Code>::Workspace> Split<Code>::make_workspace() const {
-  auto buffers = std::make_unique<Buffers>();
-  for (const Delegate<Code>& delegate : delegates_) buffers->delegates.push_back(delegate.engine->make_workspace());
-  if (!delegates_.empty()) buffers->bytes.resize(chunk_ + *std::max_element(lengths_.begin(), lengths_.end()));
-  buffers->targets.resize(lengths_.size());
-  buffers->scatter = scatter_->make_workspace();
-  return buffers;
-}
-
-template <class Code>
-void Split<Code>::count_chunk(std::size_t d, const Code* text, std::size_t size, std::uint64_t position,
-                              Buffers& buffers) const {
-  const LetterIndex<Code>& index = delegates_[d].index;
-  for (std::size_t i = 0; i < size; ++i) buffers.bytes[i] = static_cast<std::uint8_t>(index.find(text[i]));
-  delegates_[d].engine->count(buffers.bytes.data(), size, position, buffers.targets, *buffers.delegates[d]);
-}
-
-template <class Code>
-void Split<Code>::count_delegate(std::size_t d, const Code* text, std::size_t size, std::uint64_t position,
-                                 Span<const Target> targets, bool accumulate, Buffers& buffers) const {
-  for (std::size_t start = 0;; start += chunk_) {
-    std::size_t needed = 0;
-    for (std::size_t p = 0; p < targets.size(); ++p) {
-      Target& part = buffers.targets[p] = targets[p];
-      part.accumulate = part.accumulate || accumulate;
-      part.count = part.count > start ? std::min(part.count - start, chunk_) : 0;
-      if (part.count == 0) continue;
-      part.out += start;
-      needed = std::max(needed, part.count + lengths_[p] - 1);
-    }
-    if (needed == 0) return;
-    count_chunk(d, text + start, std::min(needed, size - start), position + start, buffers);
-  }
-}
-
-template <class Code>
-void Split<Code>::count(const Code* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
-                        typename Engine<Code>::Workspace& workspace) const {
-  auto& buffers = static_cast<Buffers&>(workspace);
-  for (std::size_t d = 0; d < delegates_.size(); ++d) count_delegate(d, text, size, position, targets, d > 0, buffers);
-  if (delegates_.empty())
-    for (const Target& target : targets)
-      if (!target.accumulate) std::fill_n(target.out, target.count, target.base);
-  scatter_->subtract(text, size, targets, buffers.scatter);
+  const std::vector<Tier> chosen = choose_tiers(patterns, letters, index, density, isa).tier;
+  const auto of_tier = [&](Tier tier) {
+    return restrict_to(patterns, index, [&](std::uint32_t letter) { return chosen[letter] == tier; });
+  };
+  const auto has = [&](Tier tier) { return std::find(chosen.begin(), chosen.end(), tier) != chosen.end(); };
+  if (has(transform))
+    engines_.push_back(make_grouped<Code>(of_tier(transform), [isa](auto some) { return make_ntt(std::move(some), isa); }));
+  if (has(slices))
+    engines_.push_back(make_grouped<Code>(of_tier(slices), [isa](auto some) { return make_bitslice(std::move(some), isa); }));
+  scatter_ = std::make_unique<Scatter<Code>>(of_tier(scatter), [&](Code code) { return density_of(density, code); });
 }
 
 }  // namespace
 
 template <class Code>
 std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density, Isa isa) {
-  return std::make_unique<Split<Code>>(std::move(patterns), density, isa);
+  return std::make_unique<Split<Code>>(patterns, density, isa);
+}
+
+template <class Code>
+double predicted_split_ns(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa) {
+  const std::vector<Code> letters = letters_of(patterns);
+  return choose_tiers(patterns, letters, LetterIndex<Code>(letters), density, isa).ns;
 }
 
 template std::unique_ptr<Engine<std::uint8_t>> make_split(std::vector<Pattern<std::uint8_t>>, const std::vector<double>&, Isa);
 template std::unique_ptr<Engine<std::uint16_t>> make_split(std::vector<Pattern<std::uint16_t>>, const std::vector<double>&, Isa);
 template std::unique_ptr<Engine<std::uint32_t>> make_split(std::vector<Pattern<std::uint32_t>>, const std::vector<double>&, Isa);
+
+
+template double predicted_split_ns(const std::vector<Pattern<std::uint8_t>>&, const std::vector<double>&, Isa);
+template double predicted_split_ns(const std::vector<Pattern<std::uint16_t>>&, const std::vector<double>&, Isa);
+template double predicted_split_ns(const std::vector<Pattern<std::uint32_t>>&, const std::vector<double>&, Isa);
 
 }  // namespace pyalgo::hamming

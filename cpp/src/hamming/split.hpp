@@ -15,4 +15,9 @@ template <class Code>
 std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density,
                                          Isa isa = active_isa());
 
+// ns a text position that counting is predicted to take.
+template <class Code>
+double predicted_split_ns(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density,
+                          Isa isa = active_isa());
+
 }  // namespace pyalgo::hamming

@@ -193,8 +193,7 @@ void StateOf<Code>::count(std::size_t count, std::int32_t* out) {
   if (method == kSingly && !coded_.has_wildcard()) {
     static const CompareOne<Code> compare = compare_one<Code>();
     for (std::size_t i = 0; i < count; ++i)
-      out[i] = coded_.dead(0) +
-               static_cast<std::int32_t>(compare(window_.data() + i, dense_.data(), all_fixed_ ? nullptr : fixed_.data(), m_));
+      out[i] = static_cast<std::int32_t>(compare(window_.data() + i, dense_.data(), all_fixed_ ? nullptr : fixed_.data(), m_));
     return;
   }
   const Method used = method == kSingly ? Method::compare : method;
@@ -280,7 +279,7 @@ void StateOf<Code>::load(SnapshotReader& in) {
     if (codes.size() != expected) in.fail(std::to_string(expected) + " codes");
     if (!coded_.alphabet().identity())
       for (const Code code : codes)
-        if (code > coded_.alphabet().n_letters()) in.fail("codes of " + std::to_string(coded_.alphabet().n_letters()) + " letters");
+        if (code >= coded_.alphabet().never()) in.fail("codes of " + std::to_string(coded_.alphabet().n_letters()) + " letters");
     return codes;
   };
   const std::vector<Code> window = load_codes(read.n_seen - read.n_emitted);
@@ -290,9 +289,7 @@ void StateOf<Code>::load(SnapshotReader& in) {
 }
 
 std::unique_ptr<Stream::State> make_state(const Stream::Settings& settings) {
-  std::vector<std::uint64_t> letters = settings.pattern.values;
-  if (settings.text_wildcard) letters.push_back(*settings.text_wildcard);
-  Alphabet alphabet(std::move(letters), settings.type, !settings.is_str);
+  Alphabet alphabet({settings.pattern}, settings.text_wildcard, settings.type, !settings.is_str);
   switch (alphabet.code_width()) {
     case 1: return std::make_unique<StateOf<std::uint8_t>>(settings, std::move(alphabet));
     case 2: return std::make_unique<StateOf<std::uint16_t>>(settings, std::move(alphabet));
