@@ -19,7 +19,7 @@ ALGORITHMS = ("auto", "sample", "project")
 def instances():
     """Texts whose distances cover all of 0..m, each with its exact distances."""
     rng = np.random.default_rng(1)
-    m = 600
+    m = 300
     found = {}
     ramp = (rng.random(3 * m) < np.linspace(0, 1, 3 * m)).astype(np.uint8)
     steps = np.concatenate([np.zeros(m + 40), np.ones(m), np.zeros(m), np.tile([0, 1], 150)]).astype(np.uint8)

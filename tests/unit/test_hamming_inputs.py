@@ -212,6 +212,8 @@ def test_out_of_wrong_shape_or_dtype():
         with pytest.raises(ValueError, match="out"):
             hamming_distances(text, pattern, out=out)
         assert np.array_equal(out, before)
+    with pytest.raises(ValueError, match="out"):
+        hamming_distances(text, pattern, dtype=np.int64, out=np.zeros(7, np.int32))
     for dtype in (np.float64, np.int8, np.uint8):
         with pytest.raises((ValueError, TypeError), match="dtype"):
             hamming_distances(text, pattern, dtype=dtype)

@@ -79,7 +79,7 @@ def test_plan_of_any_strings(text, patterns, wildcard, method):
 @pytest.mark.claim("hamming.3")
 def test_plan_is_picklable_and_leaves_no_trace_of_earlier_texts():
     rng = np.random.default_rng(2)
-    text, patterns = text_and_patterns(30_000, (50, 700, 5000), rng)
+    text, patterns = text_and_patterns(9000, (50, 700, 3000), rng)
     for method in METHODS:
         plan = HammingPlan(patterns, k=900, wildcard=3, method=method)
         first = plan.distances(text)
@@ -108,11 +108,11 @@ def test_one_plan_on_many_threads(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_threads_do_not_change_a_bit(method):
     rng = np.random.default_rng(4)
-    for n, m in ((64, 64), (66, 64), (5000, 1), (20_000, 300), (20_011, 2500), (40_000, 17)):
+    for n, m in ((64, 64), (66, 64), (5000, 1), (9000, 300), (9011, 2500), (40_000, 17)):
         text, (pattern,) = text_and_patterns(n, (m,), rng)
         for options in ({}, {"k": m // 3}, {"wildcard": 2, "text_wildcard": 1}, {"dtype": np.uint16}):
             one = hamming_distances(text, pattern, method=method, **options)
-            for threads in (2, 3, 8, 64):
+            for threads in (2, 3, 16):
                 many = hamming_distances(text, pattern, method=method, threads=threads, **options)
                 assert many.tobytes() == one.tobytes(), (n, m, threads)
 
@@ -121,7 +121,7 @@ def test_threads_do_not_change_a_bit(method):
 @pytest.mark.parametrize("call", ["distances", "find", "best", "approx", "plan"])
 def test_the_interpreter_goes_on_during_long_calls(call):
     rng = np.random.default_rng(5)
-    text, pattern = rng.integers(0, 4, 2**19).astype(np.uint8), rng.integers(0, 4, 2048).astype(np.uint8)
+    text, pattern = rng.integers(0, 4, 2**18).astype(np.uint8), rng.integers(0, 4, 2048).astype(np.uint8)
     plan = HammingPlan([pattern] * 4, method="compare")
     work = {
         "distances": lambda: hamming_distances(text, pattern, method="compare"),
@@ -163,6 +163,9 @@ def test_explain_ranks_the_methods():
         first[m] = methods[0]
     assert first[8] == "compare"
     assert first[60_000] not in ("compare", "sumset")
+    for sigma in (4, 20, 250):  # 301 alignments of a long pattern: nothing that must be prepared pays
+        few = rng.integers(0, sigma, 65_537 + 300).astype(np.uint8)
+        assert explain(few, few[:65_537])[0].method in ("compare", "bitslice"), sigma
     plan = HammingPlan([text[:8], text[:300]])
     assert str(plan.explain(200_000)) == str(plan.explain(200_000)) != ""
 

@@ -173,7 +173,7 @@ def text_of(kind, indices):
 
 
 @pytest.mark.claim("hamming.4")
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     kind=st.sampled_from(list(ALPHABETS)),
     pattern=st.lists(st.integers(0, 2), min_size=1, max_size=9),

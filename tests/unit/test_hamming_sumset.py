@@ -48,7 +48,7 @@ SHAPES = ("random", "progression", "cluster")
 def test_equals_convolution(x_shape, y_shape, t):
     """N = t sqrt(U) numbers below U, as in the analysis."""
     rng = np.random.default_rng([1, t])
-    for universe in (256, 1000, 4096, 20_000):
+    for universe in (256, 1000, 4096, 9000):
         size = min(universe, round(t * universe**0.5))
         x, y = a_set(x_shape, size, universe, rng), a_set(y_shape, size, universe, rng)
         expected = convolved(x, y, universe)
@@ -106,7 +106,7 @@ def test_result_does_not_depend_on_the_seed_and_the_course_does():
 
 
 @pytest.mark.claim("hamming.13")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sets(st.integers(0, 300), max_size=60),
     st.sets(st.integers(0, 300), max_size=60),
