@@ -145,8 +145,12 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
   load.length = static_cast<double>(longest_);
   load.code_width = sizeof(Code);
   load.letters = static_cast<double>(letters_.size());
-  for (const std::uint32_t places : places_) load.counted += places;
-  load.split = predicted_split_ns(letters_, places_, longest_, densities(sample));
+  const std::vector<double> density = densities(sample);
+  for (std::size_t l = 0; l < letters_.size(); ++l) {
+    load.counted += places_[l];
+    load.scattered += places_[l] * density[letters_[l]];
+  }
+  load.split = predicted_split_ns(letters_, places_, longest_, density);
   return load;
 }
 
