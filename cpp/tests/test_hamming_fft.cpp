@@ -30,7 +30,8 @@ Pattern<std::uint8_t> with_gaps(const Text& symbols, unsigned keep_of_eight, std
   return pattern;
 }
 
-void check_counts(const Text& text, const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t probes, std::mt19937& rng) {
+void check_counts(const Text& text, const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t probes,
+                  std::mt19937& rng) {
   const auto engine = make_fft(patterns);
   const auto workspace = engine->make_workspace();
   std::vector<std::vector<std::int32_t>> out(patterns.size());
@@ -44,7 +45,8 @@ void check_counts(const Text& text, const std::vector<Pattern<std::uint8_t>>& pa
     for (std::size_t probe = 0; probe < probes; ++probe) {
       const std::size_t at = probe < 3 ? out[p].size() - 1 - std::min(probe, out[p].size() - 1) : rng() % out[p].size();
       std::int32_t matches = 0;
-      for (std::size_t i = 0; i < patterns[p].codes.size(); ++i) matches += text[at + patterns[p].offsets[i]] == patterns[p].codes[i];
+      for (std::size_t i = 0; i < patterns[p].codes.size(); ++i)
+        matches += text[at + patterns[p].offsets[i]] == patterns[p].codes[i];
       CHECK(out[p][at] == (p % 2 == 1 ? 1000 : 7) - matches);
     }
   }
@@ -57,10 +59,12 @@ int main() {
   for (int round = 0; round < 100; ++round) {
     const std::size_t n = 1 + rng() % 64, m = 1 + rng() % n;
     const unsigned letters = 1 + rng() % 5;
-    check_counts(random_text(n, letters, rng), {with_gaps(random_text(m, letters, rng), 8, rng), with_gaps(random_text(m, 3, rng), 5, rng)}, n, rng);
+    check_counts(random_text(n, letters, rng),
+                 {with_gaps(random_text(m, letters, rng), 8, rng), with_gaps(random_text(m, 3, rng), 5, rng)}, n, rng);
   }
   for (std::size_t m : {511, 512, 513, 2047, 2048, 2049, 4097, 12289}) {
-    check_counts(random_text(3 * m + 500, 4, rng), {with_gaps(random_text(m, 4, rng), 8, rng), with_gaps(random_text(m / 2, 5, rng), 6, rng)}, 60, rng);
+    check_counts(random_text(3 * m + 500, 4, rng),
+                 {with_gaps(random_text(m, 4, rng), 8, rng), with_gaps(random_text(m / 2, 5, rng), 6, rng)}, 60, rng);
     check_counts(Text(m + 50, 3), {with_gaps(Text(m, 3), 8, rng)}, 50, rng);
   }
   check_counts(random_text(3000, 256, rng), {with_gaps(random_text(700, 256, rng), 8, rng)}, 60, rng);

@@ -44,7 +44,8 @@ Text random_text(std::size_t size, unsigned letters, std::mt19937& rng) {
 }
 
 // The engine's counts at all alignments, compared with the oracle at `probes` of them (all if 0).
-void check_counts(const Text& text, const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa, std::size_t probes = 0, unsigned seed = 1) {
+void check_counts(const Text& text, const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa, std::size_t probes = 0,
+                  unsigned seed = 1) {
   const auto engine = make_ntt(patterns, isa);
   const auto workspace = engine->make_workspace();
   const Text exact(text);  // its own allocation: a sanitizer sees reads beyond it
@@ -129,7 +130,8 @@ void test_transform() {
         product.constant = 5;
         kernel.multiply(product);
         kernel.inverse(tables, one.data(), n);
-        for (std::size_t i = 0; i < n; ++i) CHECK((one[i] - 5 + std::int64_t(n) * (text[i] == 2 * letter)) % ntt::q == 0);
+        for (std::size_t i = 0; i < n; ++i)
+          CHECK((one[i] - 5 + std::int64_t(n) * (text[i] == 2 * letter)) % ntt::q == 0);
       }
     }
   }
@@ -138,8 +140,8 @@ void test_transform() {
 void test_lengths() {
   std::mt19937 rng(2);
   for (Isa isa : levels()) {
-    for (std::size_t m : {1, 2, 3, 63, 64, 65, 240, 255, 256, 511, 512, 2047, 2048, 2049, 2304, 2305, 4095, 4096, 4097, 6144, 6145, 12287, 12288, 12289,
-                          24577, 65535, 65536, 65537}) {
+    for (std::size_t m : {1,    2,    3,    63,   64,   65,   240,  255,   256,   511,   512,   2047,  2048,  2049,
+                          2304, 2305, 4095, 4096, 4097, 6144, 6145, 12287, 12288, 12289, 24577, 65535, 65536, 65537}) {
       for (unsigned letters : {1, 2, 4, 5}) {
         if (m > 5000 && letters != 4) continue;
         const Text text = random_text(m + rng() % 9000, letters, rng);
@@ -154,14 +156,16 @@ void test_small() {
   for (int round = 0; round < 200; ++round) {
     const std::size_t n = 1 + rng() % 64, m = 1 + rng() % n;
     const unsigned letters = 1 + rng() % 5;
-    check_counts(random_text(n, letters, rng), {whole(random_text(m, letters, rng))}, levels()[static_cast<std::size_t>(round) % levels().size()]);
+    check_counts(random_text(n, letters, rng), {whole(random_text(m, letters, rng))},
+                 levels()[static_cast<std::size_t>(round) % levels().size()]);
   }
 }
 
 // All symbols match: counts of q - 1, q, q + 1 and more.
 void test_equal() {
   for (Isa isa : levels()) {
-    for (std::size_t m : {12287, 12288, 12289, 12290, 24577}) check_counts(Text(m + 300, 9), {whole(Text(m, 9))}, isa, 60);
+    for (std::size_t m : {12287, 12288, 12289, 12290, 24577})
+      check_counts(Text(m + 300, 9), {whole(Text(m, 9))}, isa, 60);
     Pattern<std::uint8_t> nothing;  // all wildcards
     nothing.length = 100;
     check_counts(Text(5000, 9), {nothing}, isa);
@@ -236,7 +240,8 @@ void test_streaming() {
         if (done == emitted[p]) continue;
         targets[p] = {got[p].data() + emitted[p], done - emitted[p], false, 0};
         targets[1 - p] = {};
-        const Text known(text.begin() + static_cast<std::ptrdiff_t>(emitted[p]), text.begin() + static_cast<std::ptrdiff_t>(seen));
+        const Text known(text.begin() + static_cast<std::ptrdiff_t>(emitted[p]),
+                         text.begin() + static_cast<std::ptrdiff_t>(seen));
         engine->count(known.data(), known.size(), emitted[p], {targets.data(), 2}, *workspace);
         emitted[p] = done;
       }

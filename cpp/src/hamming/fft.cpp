@@ -1,6 +1,6 @@
-// Overlap-save by complex FFTs of length 2^g: with z = A_c + i A_d and h = B_c + i B_d for letters c and d of text and pattern, the
-// real part of the correlation of z with the conjugate of h is A_c * B_c + A_d * B_d. All pairs of letters are added up before one
-// inverse transform.
+// Overlap-save by complex FFTs of length 2^g: with z = A_c + i A_d and h = B_c + i B_d for letters c and d of text and
+// pattern, the real part of the correlation of z with the conjugate of h is A_c * B_c + A_d * B_d. All pairs of letters
+// are added up before one inverse transform.
 #include "fft.hpp"
 
 #include <algorithm>
@@ -28,8 +28,12 @@ std::vector<Complex> unit_roots(std::size_t length) {
   std::vector<Complex> roots(length / 2);
   for (std::size_t k = 0; k < roots.size(); ++k) {
     const std::size_t eighths = 8 * k / length;  // 0 to 3
-    const std::size_t turned = eighths == 0 ? k : eighths == 3 ? length / 2 - k : k > length / 4 ? k - length / 4 : length / 4 - k;
-    const double angle = 2 * pi * static_cast<double>(turned) / static_cast<double>(length), c = std::cos(angle), s = std::sin(angle);
+    const std::size_t turned = eighths == 0     ? k
+                               : eighths == 3   ? length / 2 - k
+                               : k > length / 4 ? k - length / 4
+                                                : length / 4 - k;
+    const double angle = 2 * pi * static_cast<double>(turned) / static_cast<double>(length), c = std::cos(angle),
+                 s = std::sin(angle);
     if (eighths == 0) roots[k] = {c, -s};
     else if (eighths == 3) roots[k] = {-c, -s};
     else roots[k] = {k > length / 4 ? -s : s, -c};
@@ -70,7 +74,7 @@ struct Prepared {
   unsigned log_length = 0;            // of the transforms
   std::vector<std::uint8_t> letters;  // in pairs
   std::vector<Complex> roots;
-  std::vector<Complex> spectrum;      // conjugated, over 2^g; pair by pair
+  std::vector<Complex> spectrum;  // conjugated, over 2^g; pair by pair
 };
 
 class FftEngine final : public Engine<std::uint8_t> {
@@ -85,11 +89,13 @@ class FftEngine final : public Engine<std::uint8_t> {
     return std::make_unique<Buffers>(most);
   }
 
-  void count(const std::uint8_t* text, std::size_t size, std::uint64_t, Span<const Target> targets, Workspace& workspace) const override {
+  void count(const std::uint8_t* text, std::size_t size, std::uint64_t, Span<const Target> targets,
+             Workspace& workspace) const override {
     for (std::size_t p = 0; p < patterns_.size(); ++p) {
       const std::size_t hop = (std::size_t{1} << patterns_[p].log_length) - patterns_[p].length + 1;
       for (std::size_t begin = 0; begin < targets[p].count; begin += hop) {
-        count_block(patterns_[p], text, size, begin, std::min(hop, targets[p].count - begin), targets[p], static_cast<Buffers&>(workspace));
+        count_block(patterns_[p], text, size, begin, std::min(hop, targets[p].count - begin), targets[p],
+                    static_cast<Buffers&>(workspace));
       }
     }
   }
@@ -102,8 +108,8 @@ class FftEngine final : public Engine<std::uint8_t> {
   };
 
   static Prepared prepare(const Pattern<std::uint8_t>& pattern);
-  static void count_block(const Prepared& pattern, const std::uint8_t* text, std::size_t size, std::size_t begin, std::size_t count,
-                          const Target& target, Buffers& buffers);
+  static void count_block(const Prepared& pattern, const std::uint8_t* text, std::size_t size, std::size_t begin,
+                          std::size_t count, const Target& target, Buffers& buffers);
 
   std::vector<Prepared> patterns_;
 };
@@ -120,15 +126,18 @@ Prepared FftEngine::prepare(const Pattern<std::uint8_t>& pattern) {
   // The longest transform up to four times the pattern, or a small one, that is proven exact.
   const unsigned shortest = bit_width(pattern.length - 1) + 1;
   result.log_length = std::max(shortest + 1, 10U);
-  while (result.log_length > shortest && fft_error_bound(result.log_length, pattern.codes.size(), pairs) >= 0.5) --result.log_length;
+  while (result.log_length > shortest && fft_error_bound(result.log_length, pattern.codes.size(), pairs) >= 0.5)
+    --result.log_length;
   if (fft_error_bound(result.log_length, pattern.codes.size(), pairs) >= 0.5) {
-    throw std::length_error("pattern of " + std::to_string(pattern.length) + " symbols: too long for exact double-precision transforms");
+    throw std::length_error("pattern of " + std::to_string(pattern.length) +
+                            " symbols: too long for exact double-precision transforms");
   }
   const std::size_t length = std::size_t{1} << result.log_length;
   result.roots = unit_roots(length);
   result.spectrum.assign(pairs * length, Complex());
   for (std::size_t i = 0; i < pattern.codes.size(); ++i) {
-    const auto letter = static_cast<std::size_t>(std::lower_bound(result.letters.begin(), result.letters.end(), pattern.codes[i]) - result.letters.begin());
+    const auto letter = static_cast<std::size_t>(
+        std::lower_bound(result.letters.begin(), result.letters.end(), pattern.codes[i]) - result.letters.begin());
     result.spectrum[letter / 2 * length + pattern.offsets[i]] += letter % 2 == 0 ? Complex(1, 0) : Complex(0, 1);
   }
   for (std::size_t pair = 0; pair < pairs; ++pair) {
@@ -139,8 +148,8 @@ Prepared FftEngine::prepare(const Pattern<std::uint8_t>& pattern) {
   return result;
 }
 
-void FftEngine::count_block(const Prepared& pattern, const std::uint8_t* text, std::size_t size, std::size_t begin, std::size_t count,
-                            const Target& target, Buffers& buffers) {
+void FftEngine::count_block(const Prepared& pattern, const std::uint8_t* text, std::size_t size, std::size_t begin,
+                            std::size_t count, const Target& target, Buffers& buffers) {
   const std::size_t length = std::size_t{1} << pattern.log_length, known = std::min(length, size - begin);
   std::fill_n(buffers.sum.begin(), length, Complex());
   for (std::size_t first = 0; first < pattern.letters.size(); first += 2) {
@@ -148,7 +157,8 @@ void FftEngine::count_block(const Prepared& pattern, const std::uint8_t* text, s
     const bool two = first + 1 < pattern.letters.size();
     const std::uint8_t d = two ? pattern.letters[first + 1] : c;
     Complex* z = buffers.z.data();
-    for (std::size_t i = 0; i < known; ++i) z[i] = {text[begin + i] == c ? 1.0 : 0.0, two && text[begin + i] == d ? 1.0 : 0.0};
+    for (std::size_t i = 0; i < known; ++i)
+      z[i] = {text[begin + i] == c ? 1.0 : 0.0, two && text[begin + i] == d ? 1.0 : 0.0};
     std::fill(z + known, z + length, Complex());
     forward(z, length, pattern.roots.data());
     const Complex* h = pattern.spectrum.data() + first / 2 * length;
@@ -173,6 +183,8 @@ double fft_error_bound(unsigned log_length, std::size_t symbols, std::size_t pai
   return growth * std::sqrt(std::ldexp(1.0, static_cast<int>(log_length)) * static_cast<double>(symbols));
 }
 
-std::unique_ptr<Engine<std::uint8_t>> make_fft(std::vector<Pattern<std::uint8_t>> patterns) { return std::make_unique<FftEngine>(patterns); }
+std::unique_ptr<Engine<std::uint8_t>> make_fft(std::vector<Pattern<std::uint8_t>> patterns) {
+  return std::make_unique<FftEngine>(patterns);
+}
 
 }  // namespace pyalgo::hamming

@@ -1,13 +1,13 @@
 // Overlap-save with partitioned patterns over the transforms of ntt_kernel.hpp.
 //
-// The letters are the distinct codes of all patterns; c0 is one of them. With A_c, B_c the indicators of letter c in text and
-// pattern, and A_other that of all other symbols, A_c0 = 1 - A_other - sum of the other A_c, so that
+// The letters are the distinct codes of all patterns; c0 is one of them. With A_c, B_c the indicators of letter c in
+// text and pattern, and A_other that of all other symbols, A_c0 = 1 - A_other - sum of the other A_c, so that
 //   matches = cnt_c0 + sum over c != c0 of A_c * (B_c - B_c0) - A_other * B_c0     (* correlates),
 // and the spectrum of A_other is wanted only where such symbols occur.
 //
-// Block b of outputs begins at origin + b V and needs text segments b + s, of N symbols from origin + (b + s) V, for the pieces s
-// of V symbols of the pattern (one piece if N >= V + m - 1). The count modulo q is exact for groups of pieces with less than q
-// symbols; each group has an inverse transform of its own.
+// Block b of outputs begins at origin + b V and needs text segments b + s, of N symbols from origin + (b + s) V, for
+// the pieces s of V symbols of the pattern (one piece if N >= V + m - 1). The count modulo q is exact for groups of
+// pieces with less than q symbols; each group has an inverse transform of its own.
 #include "ntt.hpp"
 
 #include <algorithm>
@@ -37,6 +37,7 @@ class Buffer {
     const auto address = reinterpret_cast<std::uintptr_t>(storage_.data());
     data_ = reinterpret_cast<T*>(storage_.data() + (64 - address % 64) % 64);
   }
+  Buffer(Buffer&&) noexcept = default;  // a copy would point into the original
   T* data() noexcept { return data_; }
   const T* data() const noexcept { return data_; }
   std::size_t nbytes() const noexcept { return size_ * sizeof(T); }
@@ -73,9 +74,9 @@ struct Plan {
   Geometry geometry;
   const Tables* tables = nullptr;
   std::vector<Prepared> patterns;
-  std::size_t batch = 1;    // segments that go through the pieces together
-  std::size_t slots = 1;    // of the ring
-  bool reduced = true;      // whether spectra of the text are
+  std::size_t batch = 1;  // segments that go through the pieces together
+  std::size_t slots = 1;  // of the ring
+  bool reduced = true;    // whether spectra of the text are
 };
 
 struct Slot {
@@ -88,8 +89,13 @@ struct Slot {
 // A ring of spectra of segments: segment k in slot k mod the ring's size, the tiles of all slots side by side.
 struct Spectra final : Engine<std::uint8_t>::Workspace {
   Spectra(std::size_t slot_count, std::size_t ring_size, std::size_t y_size)
-      : slots(slot_count), offsets(slot_count), ring(ring_size), y(y_size), work(ntt::work_size),
-        symbols(3 * ntt::power_of_two), marks(3 * ntt::power_of_two) {}
+      : slots(slot_count),
+        offsets(slot_count),
+        ring(ring_size),
+        y(y_size),
+        work(ntt::work_size),
+        symbols(3 * ntt::power_of_two),
+        marks(3 * ntt::power_of_two) {}
   std::size_t nbytes() const noexcept override {
     return ring.nbytes() + y.nbytes() + work.nbytes() + symbols.nbytes() + marks.nbytes() +
            slots.size() * (sizeof(Slot) + sizeof(std::uint32_t));
@@ -127,11 +133,14 @@ std::size_t longest_of(const std::vector<Pattern<std::uint8_t>>& patterns) {
   return longest;
 }
 
-// Nanoseconds per element of a transform and per element of a product with one pair, on one 3 GHz core with AVX2.
+// Nanoseconds per element of a transform, or of the product of one pair; the inverse with what comes once with it
+// (fold, squares). Measured on one 3 GHz core with AVX2; only the ratios matter here.
 struct Cost {
   double forward, inverse, product;
 };
-constexpr Cost cost_of(const Geometry& g) noexcept { return g.subtrees == 1 ? Cost{0.40, 0.50, 0.04} : Cost{0.45, 0.60, 0.05}; }
+constexpr Cost cost_of(const Geometry& g) noexcept {
+  return g.subtrees == 1 ? Cost{0.46, 0.47, 0.07} : Cost{0.47, 0.56, 0.09};
+}
 
 class NttEngine final : public Engine<std::uint8_t> {
  public:
@@ -141,16 +150,20 @@ class NttEngine final : public Engine<std::uint8_t> {
   std::size_t ring_size() const noexcept;
   std::size_t y_size() const noexcept;
 
-  std::unique_ptr<Workspace> make_workspace() const override { return std::make_unique<Spectra>(slots(), ring_size(), y_size()); }
+  std::unique_ptr<Workspace> make_workspace() const override {
+    return std::make_unique<Spectra>(slots(), ring_size(), y_size());
+  }
   void count(const std::uint8_t* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
              Workspace& workspace) const override;
 
  private:
-  Plan make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t longest, const Geometry& geometry) const;
+  Plan make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t longest,
+                 const Geometry& geometry) const;
   Prepared prepare(const Pattern<std::uint8_t>& pattern, const Plan& plan) const;
   double cost(const Plan& plan, std::size_t outputs, bool warm) const;
   void transform_segment(const Plan& plan, const Text& text, std::int64_t k, Spectra& spectra) const;
-  void count_group(const Plan& plan, const Prepared& pattern, const Group& group, std::size_t blocks, bool others, Spectra& spectra) const;
+  void count_group(const Plan& plan, const Prepared& pattern, const Group& group, std::size_t blocks, bool others,
+                   Spectra& spectra) const;
   // The transformed letters, then "other", in pairs.
   std::size_t pair_count() const noexcept { return letters_.size() / 2 + 1; }
 
@@ -160,7 +173,8 @@ class NttEngine final : public Engine<std::uint8_t> {
   std::vector<Plan> plans_;
 };
 
-NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa) : kernel_(ntt::kernel(isa)), known_(distinct_codes(patterns)) {
+NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa)
+    : kernel_(ntt::kernel(isa)), known_(distinct_codes(patterns)) {
   const std::size_t longest = longest_of(patterns);
   if (!known_.empty()) letters_.assign(known_.begin() + 1, known_.end());
   for (std::size_t subtrees : {1, 3}) {
@@ -169,12 +183,14 @@ NttEngine::NttEngine(const std::vector<Pattern<std::uint8_t>>& patterns, Isa isa
     g.length = subtrees * ntt::power_of_two;
     // Up to here one piece costs less than two of half the length.
     g.hop = longest <= g.length * 9 / 16 ? g.length - longest + 1 : g.length / 2;
-    if (subtrees == 1 && (letters_.size() > 32 || longest > (1 << 17))) continue;  // two plans would cost too much memory
+    if (subtrees == 1 && (letters_.size() > 32 || longest > (1 << 17)))
+      continue;  // two plans would cost too much memory
     plans_.push_back(make_plan(patterns, longest, g));
   }
 }
 
-Plan NttEngine::make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t longest, const Geometry& geometry) const {
+Plan NttEngine::make_plan(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t longest,
+                          const Geometry& geometry) const {
   Plan plan;
   plan.geometry = geometry;
   plan.tables = &Tables::shared(kernel_.lanes, geometry.subtrees);
@@ -197,9 +213,11 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& pl
   const std::size_t length = plan.geometry.length, hop = plan.geometry.hop, pairs = pair_count();
   const std::size_t pieces = plan.geometry.pieces(pattern.length), h_tile = pieces * pairs * pair_tile;
   Prepared result{pieces, {}, Buffer<std::int16_t>(2 * length * pieces * pairs)};
-  Buffer<std::uint8_t> marks[3] = {Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length)};
+  Buffer<std::uint8_t> marks[3] = {Buffer<std::uint8_t>(length), Buffer<std::uint8_t>(length),
+                                   Buffer<std::uint8_t>(length)};
   Buffer<std::int16_t> dropped(2 * length), work(ntt::work_size);
-  const ntt::Factor scale = ntt::factor(std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2));
+  const ntt::Factor scale =
+      ntt::factor(std::int64_t{65536} * ntt::power(static_cast<std::int64_t>(length), ntt::q - 2));
 
   std::size_t begin = 0, symbols = 0;
   for (std::size_t piece = 0; piece < pieces; ++piece) {
@@ -223,7 +241,8 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& pl
     result.groups.back().count += 1;
     if (!known_.empty()) result.groups.back().dropped += mark(known_[0], marks[2].data());
 
-    kernel_.forward(*plan.tables, {{marks[2].data(), marks[2].data()}, {1, 1}}, dropped.data(), pair_tile, true, work.data());
+    kernel_.forward(*plan.tables, {{marks[2].data(), marks[2].data()}, {1, 1}}, dropped.data(), pair_tile, true,
+                    work.data());
     for (std::size_t pair = 0; pair < pairs; ++pair) {
       LetterPair both;
       for (std::size_t i = 0; i < 2; ++i) {
@@ -237,7 +256,8 @@ Prepared NttEngine::prepare(const Pattern<std::uint8_t>& pattern, const Plan& pl
       for (std::size_t t = 0; t < length / ntt::tile; ++t) {
         for (std::size_t i = 0; i < pair_tile; ++i) {
           std::int16_t& value = h[t * h_tile + i];
-          value = static_cast<std::int16_t>(ntt::reduce(ntt::montgomery(value - dropped.data()[t * pair_tile + i], scale)));
+          value =
+              static_cast<std::int16_t>(ntt::reduce(ntt::montgomery(value - dropped.data()[t * pair_tile + i], scale)));
         }
       }
     }
@@ -275,9 +295,11 @@ double NttEngine::cost(const Plan& plan, std::size_t outputs, bool warm) const {
     terms += static_cast<double>(pattern.pieces * pair_count());
     pieces = std::max(pieces, static_cast<double>(pattern.pieces));
   }
-  const double segments = !shared ? blocks : warm ? static_cast<double>(outputs) / static_cast<double>(plan.geometry.hop) + 1 : blocks + pieces - 1;
-  return static_cast<double>(plan.geometry.length) *
-         (segments * static_cast<double>(letters_.size()) * unit.forward + blocks * (groups * unit.inverse + terms * unit.product));
+  const double segments = !shared ? blocks
+                          : warm  ? static_cast<double>(outputs) / static_cast<double>(plan.geometry.hop) + 1
+                                  : blocks + pieces - 1;
+  return static_cast<double>(plan.geometry.length) * (segments * static_cast<double>(letters_.size()) * unit.forward +
+                                                      blocks * (groups * unit.inverse + terms * unit.product));
 }
 
 // The spectrum of segment k, unless the ring has it from at least the text that is known now.
@@ -296,7 +318,9 @@ void NttEngine::transform_segment(const Plan& plan, const Text& text, std::int64
     symbols = text.symbols + (start - text.begin);
   } else {  // what is unknown touches no output that is wanted: any symbol will do
     std::memset(spectra.symbols.data(), known_.empty() ? 0 : known_[0], length);
-    if (begin < end) std::memcpy(spectra.symbols.data() + (begin - start), text.symbols + (begin - text.begin), static_cast<std::size_t>(end - begin));
+    if (begin < end)
+      std::memcpy(spectra.symbols.data() + (begin - start), text.symbols + (begin - text.begin),
+                  static_cast<std::size_t>(end - begin));
   }
   slot = {start, begin, end, kernel_.others(symbols, length, known_.data(), known_.size(), spectra.marks.data())};
   for (std::size_t pair = 0; pair < pairs; ++pair) {
@@ -317,8 +341,8 @@ void NttEngine::transform_segment(const Plan& plan, const Text& text, std::int64
 }
 
 // y of several blocks of one group; spectra.offsets begins with the first block's first segment.
-void NttEngine::count_group(const Plan& plan, const Prepared& pattern, const Group& group, std::size_t blocks, bool others,
-                            Spectra& spectra) const {
+void NttEngine::count_group(const Plan& plan, const Prepared& pattern, const Group& group, std::size_t blocks,
+                            bool others, Spectra& spectra) const {
   const std::size_t stored = pair_count();
   const std::size_t pairs = others || letters_.size() % 2 == 1 ? stored : stored - 1;
   const std::size_t limit = ntt::fold_limit(plan.reduced);
@@ -371,7 +395,8 @@ void NttEngine::count(const std::uint8_t* text, std::size_t size, std::uint64_t 
   if (plan.slots == 1) {
     spectra.origin = known.begin;  // nothing to share with other calls
   } else if (spectra.plan != &plan) {
-    spectra.origin = (known.begin + static_cast<std::int64_t>(most)) % hop;  // so that the next call begins with a block
+    spectra.origin =
+        (known.begin + static_cast<std::int64_t>(most)) % hop;  // so that the next call begins with a block
   }
   if (spectra.plan != &plan || plan.slots == 1) std::fill(spectra.slots.begin(), spectra.slots.end(), Slot{});
   spectra.plan = &plan;
@@ -384,7 +409,8 @@ void NttEngine::count(const std::uint8_t* text, std::size_t size, std::uint64_t 
     const std::int64_t last = block_of(known.begin + static_cast<std::int64_t>(targets[p].count) - 1);
     furthest = std::max(furthest, last + static_cast<std::int64_t>(plan.patterns[p].groups.back().first));
   }
-  // By segments: each is transformed, goes through all groups while it is in the caches, and is not needed again in this call.
+  // By segments: each is transformed, goes through all groups while it is in the caches, and is not needed again in
+  // this call.
   for (std::int64_t segment = first; segment <= furthest; segment += batch) {
     for (std::size_t p = 0; p < plan.patterns.size(); ++p) {
       const Target& target = targets[p];
@@ -408,8 +434,8 @@ void NttEngine::count(const std::uint8_t* text, std::size_t size, std::uint64_t 
         for (std::size_t b = 0; b < blocks; ++b) {
           const std::int64_t start = spectra.origin + (from + static_cast<std::int64_t>(b)) * hop;
           const std::int64_t low = std::max(start, known.begin), high = std::min(start + hop, end);
-          kernel_.lift(spectra.y.data() + b * plan.geometry.length + (low - start), static_cast<std::size_t>(high - low), target.base,
-                       accumulate, target.out + (low - known.begin));
+          kernel_.lift(spectra.y.data() + b * plan.geometry.length + (low - start),
+                       static_cast<std::size_t>(high - low), target.base, accumulate, target.out + (low - known.begin));
         }
       }
     }
@@ -419,7 +445,8 @@ void NttEngine::count(const std::uint8_t* text, std::size_t size, std::uint64_t 
 // More letters than a ring holds spectra of: parts of the letters take turns with one workspace.
 class TurnsEngine final : public Engine<std::uint8_t> {
  public:
-  TurnsEngine(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t turns, Isa isa) : pattern_count_(patterns.size()) {
+  TurnsEngine(const std::vector<Pattern<std::uint8_t>>& patterns, std::size_t turns, Isa isa)
+      : pattern_count_(patterns.size()) {
     std::array<std::size_t, 256> rank{};
     const std::vector<std::uint8_t> letters = distinct_codes(patterns);
     for (std::size_t i = 0; i < letters.size(); ++i) rank[letters[i]] = i;
@@ -459,7 +486,8 @@ class TurnsEngine final : public Engine<std::uint8_t> {
 
  private:
   struct Shared final : Workspace {
-    Shared(std::size_t slots, std::size_t ring, std::size_t y, std::size_t patterns) : spectra(slots, ring, y), targets(patterns) {}
+    Shared(std::size_t slots, std::size_t ring, std::size_t y, std::size_t patterns)
+        : spectra(slots, ring, y), targets(patterns) {}
     std::size_t nbytes() const noexcept override { return spectra.nbytes() + targets.size() * sizeof(Target); }
     Spectra spectra;
     std::vector<Target> targets;
@@ -474,7 +502,8 @@ class TurnsEngine final : public Engine<std::uint8_t> {
 std::unique_ptr<Engine<std::uint8_t>> make_ntt(std::vector<Pattern<std::uint8_t>> patterns, Isa isa) {
   // A ring holds up to 2 (m + 6 N) elements of each letter.
   const std::size_t letters = distinct_codes(patterns).size();
-  const std::size_t turns = ceil_div(4 * (longest_of(patterns) + 6 * 3 * ntt::power_of_two) * (letters + 1), ring_limit);
+  const std::size_t turns =
+      ceil_div(4 * (longest_of(patterns) + 6 * 3 * ntt::power_of_two) * (letters + 1), ring_limit);
   if (turns > 1 && letters > 1) return std::make_unique<TurnsEngine>(patterns, std::min(turns, letters), isa);
   return std::make_unique<NttEngine>(patterns, isa);
 }

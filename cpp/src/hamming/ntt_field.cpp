@@ -45,13 +45,15 @@ Tables::Tables(std::size_t lane_count, std::size_t subtree_count) : lanes(lane_c
   for (std::size_t j = 0; j < subtrees; ++j) {
     nodes[j].resize(rows);
     for (unsigned depth = 0; depth < row_levels; ++depth) {
-      for (std::size_t k = 0; k < (std::size_t{1} << depth); ++k) nodes[j][(std::size_t{1} << depth) + k] = spread(node_factor(j, depth, k));
+      for (std::size_t k = 0; k < (std::size_t{1} << depth); ++k)
+        nodes[j][(std::size_t{1} << depth) + k] = spread(node_factor(j, depth, k));
     }
     for (std::size_t index = 0; index < rows / lanes; ++index) {
       for (unsigned depth = row_levels; depth < levels; ++depth) {
         const unsigned below = depth - row_levels;
         for (std::size_t k = 0; k < (std::size_t{1} << below); ++k) {
-          append(leaves[j], lanes, [&](std::size_t lane) { return node_factor(j, depth, ((index * lanes + lane) << below) + k); });
+          append(leaves[j], lanes,
+                 [&](std::size_t lane) { return node_factor(j, depth, ((index * lanes + lane) << below) + k); });
         }
       }
     }
@@ -68,15 +70,19 @@ Tables::Tables(std::size_t lane_count, std::size_t subtree_count) : lanes(lane_c
   }
   joins.resize(lanes);
   places.assign(2 * lanes, 0);  // v = 0 is none
-  const auto place = [](std::size_t h, std::size_t n) { return factor(z_power(-3 * static_cast<std::int64_t>(n * (2048 / h)))); };
+  const auto place = [](std::size_t h, std::size_t n) {
+    return factor(z_power(-3 * static_cast<std::int64_t>(n * (2048 / h))));
+  };
   for (std::size_t h = 1; h < power_of_two; h *= 2) {
     for (std::size_t n = 0; h < lanes && n < h; ++n) joins[h + n] = spread(place(h, n));
-    for (std::size_t n = 0; h >= lanes && n < h; n += lanes) append(places, lanes, [&](std::size_t lane) { return place(h, n + lane); });
+    for (std::size_t n = 0; h >= lanes && n < h; n += lanes)
+      append(places, lanes, [&](std::size_t lane) { return place(h, n + lane); });
   }
   third = spread(factor(z_power(-4096)));
   for (std::size_t n = 0; subtrees == 3 && n < power_of_two; n += lanes) {
     for (std::int64_t times = 1; times <= 2; ++times) {
-      append(twists, lanes, [&](std::size_t lane) { return factor(z_power(-times * static_cast<std::int64_t>(n + lane))); });
+      append(twists, lanes,
+             [&](std::size_t lane) { return factor(z_power(-times * static_cast<std::int64_t>(n + lane))); });
     }
   }
 }

@@ -1,7 +1,7 @@
 // The field of the number-theoretic transforms and its twiddle factors. Internal to ntt*.cpp.
 //
-// q = 12289 = 3 * 2^12 + 1, so that x^4096 - 1 and x^12288 - 1 fall into linear factors, and 2.66 q still fits in 16 bits with a
-// sign: sums need a reduction only at every third level.
+// q = 12289 = 3 * 2^12 + 1, so that x^4096 - 1 and x^12288 - 1 fall into linear factors, and 2.66 q still fits in 16
+// bits with a sign: sums need a reduction only at every third level.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ constexpr std::int32_t q = 12289;
 constexpr std::int32_t q_inverse = -12287;  // modulo 2^16
 constexpr std::size_t power_of_two = 4096;  // the part of each transform that is done by radix-2 levels
 constexpr unsigned levels = 12;
-constexpr std::size_t tile = 256;           // frequencies that lie together in a stored spectrum
-constexpr std::int32_t generator = 11;      // of the multiplicative group, whose order is 12288
+constexpr std::size_t tile = 256;       // frequencies that lie together in a stored spectrum
+constexpr std::int32_t generator = 11;  // of the multiplicative group, whose order is 12288
 
 constexpr std::int32_t power(std::int64_t base, std::uint64_t exponent) noexcept {
   std::int64_t result = 1;
@@ -90,9 +90,10 @@ constexpr BoundChain inverse_bounds() noexcept {
   return chain;
 }
 
-// Level 0 of subtree j = 1, 2 of x^12288 - 1 on symbols that are -1 or 0, where every product is a choice: with a, b, c at places
-// n, n + 4096, n + 8192 and a', b', c' at 2048 more, u = a + zeta b + zeta^2 c and w v = w (a' + zeta b' + zeta^2 c'),
-// zeta = z^(4096 j), w = z^(2048 j). The factors of each sum add up to 0, so that every partial sum is small.
+// Level 0 of subtree j = 1, 2 of x^12288 - 1 on symbols that are -1 or 0, where every product is a choice: with a, b, c
+// at places n, n + 4096, n + 8192 and a', b', c' at 2048 more, u = a + zeta b + zeta^2 c and w v = w (a' + zeta b' +
+// zeta^2 c'), zeta = z^(4096 j), w = z^(2048 j). The factors of each sum add up to 0, so that every partial sum is
+// small.
 struct FirstLevel {
   std::int32_t values[6] = {};  // times -1
   std::int32_t bound = 0;       // of |u| + |w v|
@@ -102,10 +103,12 @@ constexpr FirstLevel first_level(std::size_t j) noexcept {
   for (std::size_t half = 0; half < 2; ++half) {
     std::int32_t* c = level.values + 3 * half;
     std::int32_t total = 0;
-    for (std::size_t i = 0; i < 3; ++i) total += c[i] = centred(-std::int64_t{power(generator, (2048 * half + 4096 * i) * j)});
+    for (std::size_t i = 0; i < 3; ++i)
+      total += c[i] = centred(-std::int64_t{power(generator, (2048 * half + 4096 * i) * j)});
     if (total % q != 0) continue;  // subtree 0
     for (std::size_t i = 0; i < 3 && total != 0; ++i) {
-      const bool furthest = total > 0 ? c[i] >= c[(i + 1) % 3] && c[i] >= c[(i + 2) % 3] : c[i] <= c[(i + 1) % 3] && c[i] <= c[(i + 2) % 3];
+      const bool furthest = total > 0 ? c[i] >= c[(i + 1) % 3] && c[i] >= c[(i + 2) % 3]
+                                      : c[i] <= c[(i + 1) % 3] && c[i] <= c[(i + 2) % 3];
       if (furthest) c[i] -= total, total = 0;
     }
     std::int32_t positive = 0;
@@ -114,15 +117,16 @@ constexpr FirstLevel first_level(std::size_t j) noexcept {
   }
   return level;
 }
-static_assert(forward_bounds(first_level(1).bound).largest < 32768 && forward_bounds(first_level(2).bound).largest < 32768);
+static_assert(forward_bounds(first_level(1).bound).largest < 32768 &&
+              forward_bounds(first_level(2).bound).largest < 32768);
 static_assert(forward_bounds(6).largest < 32768 && inverse_bounds().largest < 32768);
 
 // Twiddle factors of the transforms of length 4096 (one subtree) and 12288 (three), for vectors of `lanes` elements.
 //
-// Forward: x^2L - w^2 -> x^L -+ w. Node k of depth d of the subtree x^4096 - z^(4096 j), z of order 12288, has w = z^e with
-// e = 2048 j / 2^d + 3 bitreversed_11(k); one node is shared by all lanes down to nodes of `lanes` coefficients. There a square of
-// lanes x lanes coefficients is transposed, so that each lane holds a node of its own.
-// Inverse: decimation in time; a level that joins two halves of h elements has the factor g^(-n 2048 / h) at place n, g = z^3.
+// Forward: x^2L - w^2 -> x^L -+ w. Node k of depth d of the subtree x^4096 - z^(4096 j), z of order 12288, has w = z^e
+// with e = 2048 j / 2^d + 3 bitreversed_11(k); one node is shared by all lanes down to nodes of `lanes` coefficients.
+// There a square of lanes x lanes coefficients is transposed, so that each lane holds a node of its own. Inverse:
+// decimation in time; a level that joins two halves of h elements has the factor g^(-n 2048 / h) at place n, g = z^3.
 class Tables {
  public:
   struct Node {  // both halves of each word alike: a broadcast of 32 bits fills a vector
@@ -141,8 +145,9 @@ class Tables {
   std::vector<std::int16_t> places;     // [v] for v = (h + n) / lanes: a pair of vectors
   std::vector<std::int16_t> twists;     // for each vector of places n < 4096: z^-n and z^-2n, a pair of vectors each
   std::int16_t first[3][6] = {};        // first_level
-  std::uint8_t choices[3][2][16] = {};  // the 8 sums of its first three values, and of its last three: lower bytes, then upper
-  Node third = {};                      // z^-4096
+  std::uint8_t choices[3][2][16] =
+      {};           // the 8 sums of its first three values, and of its last three: lower bytes, then upper
+  Node third = {};  // z^-4096
 };
 
 }  // namespace pyalgo::hamming::ntt

@@ -1,7 +1,8 @@
 // The passes of the transforms, for any vector type. Included in namespaces of ntt_kernel.cpp, after a Vec.
 //
-// Rows: element n of a subtree lies in lane n % lanes of row n / lanes. Levels of stride >= lanes work on whole rows; then squares
-// of lanes x lanes elements are transposed and the last levels work on rows again. Bounds: BoundChain in ntt_field.hpp.
+// Rows: element n of a subtree lies in lane n % lanes of row n / lanes. Levels of stride >= lanes work on whole rows;
+// then squares of lanes x lanes elements are transposed and the last levels work on rows again. Bounds: BoundChain in
+// ntt_field.hpp.
 
 constexpr std::size_t lanes = Vec::lanes;
 constexpr std::size_t square = lanes * lanes;
@@ -72,11 +73,12 @@ inline void read_symbols(const std::uint8_t* text, std::uint8_t letter, std::siz
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < 8; ++i) x[i] = mask(text + (row + i * (rows / 8)) * lanes, letter);
 }
-// The same rows of one of 3 subtrees: sums of the masks of three thirds, chosen by value where there are look-ups. Subtrees 1 and 2
-// are left after level 0.
-inline void read_thirds(const Tables& tables, std::size_t subtree, const std::uint8_t* text, std::uint8_t letter, std::size_t row,
-                        const std::int16_t* choices, Vec (&x)[8]) {
-  const Vec upper = load_table(tables.choices[subtree][0]), lower = load_table(tables.choices[subtree][subtree == 0 ? 0 : 1]);
+// The same rows of one of 3 subtrees: sums of the masks of three thirds, chosen by value where there are look-ups.
+// Subtrees 1 and 2 are left after level 0.
+inline void read_thirds(const Tables& tables, std::size_t subtree, const std::uint8_t* text, std::uint8_t letter,
+                        std::size_t row, const std::int16_t* choices, Vec (&x)[8]) {
+  const Vec upper = load_table(tables.choices[subtree][0]),
+            lower = load_table(tables.choices[subtree][subtree == 0 ? 0 : 1]);
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < 8; ++i) {
     const std::size_t place = (row + i * (rows / 8)) * lanes;
@@ -84,7 +86,8 @@ inline void read_thirds(const Tables& tables, std::size_t subtree, const std::ui
       x[i] = look_up(i < 4 ? upper : lower, load(choices + place));
     } else {
       const std::int16_t* f = tables.first[subtree] + (i < 4 || subtree == 0 ? 0 : 3);
-      x[i] = (mask(text + place, letter) & broadcast(f[0])) + (mask(text + place + power_of_two, letter) & broadcast(f[1])) +
+      x[i] = (mask(text + place, letter) & broadcast(f[0])) +
+             (mask(text + place + power_of_two, letter) & broadcast(f[1])) +
              (mask(text + place + 2 * power_of_two, letter) & broadcast(f[2]));
     }
   }
@@ -132,20 +135,23 @@ inline void forward_lanes(Vec (&x)[lanes], const std::int16_t* factors) {
     for (std::size_t k = 0; k < nodes; ++k) {
       const Twiddle f = twiddle(factors + 2 * lanes * k);
 #pragma GCC unroll 16
-      for (std::size_t i = 0; i < half; ++i) cross<forward_reduces(Level)>(x[2 * half * k + i], x[2 * half * k + half + i], f);
+      for (std::size_t i = 0; i < half; ++i)
+        cross<forward_reduces(Level)>(x[2 * half * k + i], x[2 * half * k + half + i], f);
     }
     forward_lanes<Level + 1>(x, factors + 2 * lanes * nodes);
   }
 }
 
 // Levels 6 to 11 of one square.
-inline void forward_square(const Tables& tables, std::size_t subtree, std::size_t index, const std::int16_t* work, Vec (&x)[lanes]) {
+inline void forward_square(const Tables& tables, std::size_t subtree, std::size_t index, const std::int16_t* work,
+                           Vec (&x)[lanes]) {
   const Tables::Node* nodes = tables.nodes[subtree].data();
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < lanes; ++i) x[i] = load(work + index * square + i * lanes);
   if constexpr (lanes == 16) {
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < 4; ++i) forward_two<6>(x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3], nodes, 4 * index + i);
+    for (std::size_t i = 0; i < 4; ++i)
+      forward_two<6>(x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3], nodes, 4 * index + i);
   } else {
     forward_three<6>(x, nodes, index);
   }
@@ -154,12 +160,14 @@ inline void forward_square(const Tables& tables, std::size_t subtree, std::size_
 }
 
 template <bool Reduced>
-inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, std::int16_t* work) {
+inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile,
+                         std::int16_t* work) {
   std::int16_t* choices = work + 2 * power_of_two;
   for (std::size_t letter = 0; letter < 2 && Vec::looks_up && tables.subtrees == 3; ++letter) {
     const std::uint8_t* text = pair.text[letter];
     for (std::size_t n = 0; text != nullptr && n < power_of_two; n += lanes) {
-      store_choices(text + n, text + n + power_of_two, text + n + 2 * power_of_two, pair.letter[letter], choices + letter * power_of_two + n);
+      store_choices(text + n, text + n + power_of_two, text + n + 2 * power_of_two, pair.letter[letter],
+                    choices + letter * power_of_two + n);
     }
   }
   for (std::size_t subtree = 0; subtree < tables.subtrees; ++subtree) {
@@ -191,7 +199,8 @@ inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int1
   }
 }
 
-void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced, std::int16_t* work) {
+void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced,
+             std::int16_t* work) {
   if (reduced) forward_pair<true>(tables, pair, out, out_tile, work);
   else forward_pair<false>(tables, pair, out, out_tile, work);
 }
@@ -199,12 +208,14 @@ void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, st
 // Sums of products over 2^16, modulo q: makes the lower halves 0 by a multiple of q that fits in 16 bits with a sign.
 inline Vec fold(Vec even, Vec odd) {
   const Vec inverse_of_q = broadcast32(q_inverse & 0xffff), modulus = broadcast32(q);
-  return join_upper(sub32(even, multiply_add(mullo(even, inverse_of_q), modulus)), sub32(odd, multiply_add(mullo(odd, inverse_of_q), modulus)));
+  return join_upper(sub32(even, multiply_add(mullo(even, inverse_of_q), modulus)),
+                    sub32(odd, multiply_add(mullo(odd, inverse_of_q), modulus)));
 }
 
 // One vector of frequencies for Blocks blocks.
 template <std::size_t Blocks, bool Reduce>
-inline void multiply_row(const Product& p, const std::int16_t* x, const std::int16_t* h, const std::uint32_t* slots, std::int16_t* y) {
+inline void multiply_row(const Product& p, const std::int16_t* x, const std::int16_t* h, const std::uint32_t* slots,
+                         std::int16_t* y) {
   Vec even[Blocks], odd[Blocks];
 #pragma GCC unroll 16
   for (std::size_t b = 0; b < Blocks; ++b) even[b] = odd[b] = zero();
@@ -242,7 +253,8 @@ inline void multiply_tile(const Product& p, std::size_t t, std::size_t first) {
   }
 }
 
-// Levels Level, Level - 1, ..., row_levels of the inverse, on transposed rows: the place is the row, the factor the same for all lanes.
+// Levels Level, Level - 1, ..., row_levels of the inverse, on transposed rows: the place is the row, the factor the
+// same for all lanes.
 template <unsigned Level>
 inline void inverse_lanes(const Tables& tables, Vec (&x)[lanes]) {
   if constexpr (Level >= row_levels) {
@@ -259,7 +271,8 @@ inline void inverse_lanes(const Tables& tables, Vec (&x)[lanes]) {
 
 // Two and three levels on rows `stride` apart; the first of them is Level, `row` the place of x[0] among `stride` rows.
 template <unsigned Level>
-inline void inverse_two(const std::int16_t* places, std::size_t stride, std::size_t row, Vec& a, Vec& b, Vec& c, Vec& d) {
+inline void inverse_two(const std::int16_t* places, std::size_t stride, std::size_t row, Vec& a, Vec& b, Vec& c,
+                        Vec& d) {
   const Twiddle lower = twiddle(places + 2 * lanes * (stride + row));
   cross<inverse_reduces(Level)>(a, b, lower);
   cross<inverse_reduces(Level)>(c, d, lower);
@@ -287,7 +300,8 @@ inline void inverse_square(const Tables& tables, std::int16_t* data) {
   const std::int16_t* places = tables.places.data();
   if constexpr (lanes == 16) {
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < lanes; i += 4) inverse_two<row_levels - 1>(places, 1, 0, x[i], x[i + 1], x[i + 2], x[i + 3]);
+    for (std::size_t i = 0; i < lanes; i += 4)
+      inverse_two<row_levels - 1>(places, 1, 0, x[i], x[i + 1], x[i + 2], x[i + 3]);
   } else {
     inverse_three<row_levels - 1>(places, 1, 0, x);
   }
@@ -309,10 +323,17 @@ void multiply(const Product& p) {
     std::size_t first = 0;
     for (; first + 4 <= p.blocks; first += 4) multiply_tile<4>(p, t, first);
     switch (p.blocks - first) {
-      case 3: multiply_tile<3>(p, t, first); break;
-      case 2: multiply_tile<2>(p, t, first); break;
-      case 1: multiply_tile<1>(p, t, first); break;
-      default: break;
+      case 3:
+        multiply_tile<3>(p, t, first);
+        break;
+      case 2:
+        multiply_tile<2>(p, t, first);
+        break;
+      case 1:
+        multiply_tile<1>(p, t, first);
+        break;
+      default:
+        break;
     }
     if (p.tables != nullptr) finish_tile(p, t);
   }
@@ -384,7 +405,8 @@ void lift(const std::int16_t* y, std::size_t count, std::int32_t base, bool accu
   }
 }
 
-bool others(const std::uint8_t* text, std::size_t size, const std::uint8_t* letters, std::size_t count, std::uint8_t* out) {
+bool others(const std::uint8_t* text, std::size_t size, const std::uint8_t* letters, std::size_t count,
+            std::uint8_t* out) {
   constexpr std::size_t bytes = 2 * lanes;
   Vec all = broadcast(-1);
   for (std::size_t at = 0; at < size; at += 4 * bytes) {

@@ -26,7 +26,9 @@ inline Vec operator&(Vec a, Vec b) { return {_mm_and_si128(a.v, b.v)}; }
 inline Vec mulhi(Vec a, Vec b) { return {_mm_mulhi_epi16(a.v, b.v)}; }
 inline Vec mullo(Vec a, Vec b) { return {_mm_mullo_epi16(a.v, b.v)}; }
 template <int Bits>
-inline Vec shift_right(Vec a) { return {_mm_srai_epi16(a.v, Bits)}; }
+inline Vec shift_right(Vec a) {
+  return {_mm_srai_epi16(a.v, Bits)};
+}
 inline Vec add32(Vec a, Vec b) { return {_mm_add_epi32(a.v, b.v)}; }
 inline Vec sub32(Vec a, Vec b) { return {_mm_sub_epi32(a.v, b.v)}; }
 inline Vec multiply_add(Vec a, Vec b) { return {_mm_madd_epi16(a.v, b.v)}; }
@@ -57,7 +59,8 @@ inline Vec operator|(Vec a, Vec b) { return {_mm_or_si128(a.v, b.v)}; }
 inline bool all_set(Vec a) { return _mm_movemask_epi8(a.v) == 0xffff; }
 // -1 where text[i] is the letter, else 0.
 inline Vec mask(const std::uint8_t* text, std::uint8_t letter) {
-  const __m128i equal = _mm_cmpeq_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(text)), _mm_set1_epi8(static_cast<char>(letter)));
+  const __m128i equal =
+      _mm_cmpeq_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(text)), _mm_set1_epi8(static_cast<char>(letter)));
   return {_mm_unpacklo_epi8(equal, equal)};
 }
 inline void transpose(Vec (&x)[8]) {
@@ -108,21 +111,41 @@ inline Vec each32(Action&& action) {
   for (int i = 0; i < 4; ++i) r.v[i] = action(i);
   return narrow(r);
 }
-inline Vec load(const std::int16_t* from) { return each([=](int i) { return from[i]; }); }
+inline Vec load(const std::int16_t* from) {
+  return each([=](int i) { return from[i]; });
+}
 inline void store(Vec a, std::int16_t* to) { std::memcpy(to, &a, sizeof a); }
-inline Vec load32(const std::int32_t* from) { return each32([=](int i) { return from[i]; }); }
+inline Vec load32(const std::int32_t* from) {
+  return each32([=](int i) { return from[i]; });
+}
 inline void store32(Vec a, std::int32_t* to) { std::memcpy(to, &a, sizeof a); }
 inline Vec zero() { return {}; }
 inline Vec opaque(Vec a) { return a; }
-inline Vec broadcast(std::int16_t a) { return each([=](int) { return a; }); }
-inline Vec broadcast32(std::int32_t a) { return each32([=](int) { return a; }); }
-inline Vec operator+(Vec a, Vec b) { return each([&](int i) { return a.v[i] + b.v[i]; }); }
-inline Vec operator-(Vec a, Vec b) { return each([&](int i) { return a.v[i] - b.v[i]; }); }
-inline Vec operator&(Vec a, Vec b) { return each([&](int i) { return a.v[i] & b.v[i]; }); }
-inline Vec mulhi(Vec a, Vec b) { return each([&](int i) { return (a.v[i] * b.v[i]) >> 16; }); }
-inline Vec mullo(Vec a, Vec b) { return each([&](int i) { return a.v[i] * b.v[i]; }); }
+inline Vec broadcast(std::int16_t a) {
+  return each([=](int) { return a; });
+}
+inline Vec broadcast32(std::int32_t a) {
+  return each32([=](int) { return a; });
+}
+inline Vec operator+(Vec a, Vec b) {
+  return each([&](int i) { return a.v[i] + b.v[i]; });
+}
+inline Vec operator-(Vec a, Vec b) {
+  return each([&](int i) { return a.v[i] - b.v[i]; });
+}
+inline Vec operator&(Vec a, Vec b) {
+  return each([&](int i) { return a.v[i] & b.v[i]; });
+}
+inline Vec mulhi(Vec a, Vec b) {
+  return each([&](int i) { return (a.v[i] * b.v[i]) >> 16; });
+}
+inline Vec mullo(Vec a, Vec b) {
+  return each([&](int i) { return a.v[i] * b.v[i]; });
+}
 template <int Bits>
-inline Vec shift_right(Vec a) { return each([&](int i) { return a.v[i] >> Bits; }); }
+inline Vec shift_right(Vec a) {
+  return each([&](int i) { return a.v[i] >> Bits; });
+}
 inline Vec add32(Vec a, Vec b) {
   const Wide x = wide(a), y = wide(b);
   return each32([&](int i) { return x.v[i] + y.v[i]; });
@@ -134,8 +157,12 @@ inline Vec sub32(Vec a, Vec b) {
 inline Vec multiply_add(Vec a, Vec b) {
   return each32([&](int i) { return a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1]; });
 }
-inline Vec pair_even(Vec a, Vec b) { return each([&](int i) { return i % 2 == 0 ? a.v[i] : b.v[i - 1]; }); }
-inline Vec pair_odd(Vec a, Vec b) { return each([&](int i) { return i % 2 == 0 ? a.v[i + 1] : b.v[i]; }); }
+inline Vec pair_even(Vec a, Vec b) {
+  return each([&](int i) { return i % 2 == 0 ? a.v[i] : b.v[i - 1]; });
+}
+inline Vec pair_odd(Vec a, Vec b) {
+  return each([&](int i) { return i % 2 == 0 ? a.v[i + 1] : b.v[i]; });
+}
 inline Vec join_upper(Vec even, Vec odd) {
   const Wide x = wide(even), y = wide(odd);
   return each([&](int i) { return (i % 2 == 0 ? x.v[i / 2] : y.v[i / 2]) >> 16; });
@@ -148,13 +175,17 @@ inline void widen(Vec a, Vec& low, Vec& high) {
 inline Vec equal_bytes(const std::uint8_t* text, std::uint8_t letter) {
   return each([=](int i) { return (text[2 * i] == letter ? 0xff : 0) | (text[2 * i + 1] == letter ? 0xff00 : 0); });
 }
-inline Vec operator|(Vec a, Vec b) { return each([&](int i) { return a.v[i] | b.v[i]; }); }
+inline Vec operator|(Vec a, Vec b) {
+  return each([&](int i) { return a.v[i] | b.v[i]; });
+}
 inline bool all_set(Vec a) {
   bool all = true;
   for (std::int16_t v : a.v) all = all && v == -1;
   return all;
 }
-inline Vec mask(const std::uint8_t* text, std::uint8_t letter) { return each([=](int i) { return -(text[i] == letter); }); }
+inline Vec mask(const std::uint8_t* text, std::uint8_t letter) {
+  return each([=](int i) { return -(text[i] == letter); });
+}
 inline void transpose(Vec (&x)[8]) {
   for (int i = 0; i < 8; ++i) {
     for (int j = 0; j < i; ++j) std::swap(x[i].v[j], x[j].v[i]);

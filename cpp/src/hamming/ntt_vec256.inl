@@ -1,4 +1,5 @@
-// Vectors of sixteen 16-bit lanes by AVX2. Included in namespaces of ntt_kernel.cpp, inside regions compiled for that level.
+// Vectors of sixteen 16-bit lanes by AVX2. Included in namespaces of ntt_kernel.cpp, inside regions compiled for that
+// level.
 
 struct Vec {
   static constexpr std::size_t lanes = 16;
@@ -25,7 +26,9 @@ inline Vec operator&(Vec a, Vec b) { return {_mm256_and_si256(a.v, b.v)}; }
 inline Vec mulhi(Vec a, Vec b) { return {_mm256_mulhi_epi16(a.v, b.v)}; }
 inline Vec mullo(Vec a, Vec b) { return {_mm256_mullo_epi16(a.v, b.v)}; }
 template <int Bits>
-inline Vec shift_right(Vec a) { return {_mm256_srai_epi16(a.v, Bits)}; }
+inline Vec shift_right(Vec a) {
+  return {_mm256_srai_epi16(a.v, Bits)};
+}
 inline Vec add32(Vec a, Vec b) { return {_mm256_add_epi32(a.v, b.v)}; }
 inline Vec sub32(Vec a, Vec b) { return {_mm256_sub_epi32(a.v, b.v)}; }
 inline Vec multiply_add(Vec a, Vec b) { return {_mm256_madd_epi16(a.v, b.v)}; }
@@ -55,11 +58,15 @@ inline Vec mask(const std::uint8_t* text, std::uint8_t letter) {
   return {_mm256_cvtepi8_epi16(_mm_cmpeq_epi8(symbols, _mm_set1_epi8(static_cast<char>(letter))))};
 }
 // Which of three symbols are the letter, as indices into the lower and the upper bytes of a table of 8 entries.
-inline void store_choices(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c, std::uint8_t letter, std::int16_t* to) {
+inline void store_choices(const std::uint8_t* a, const std::uint8_t* b, const std::uint8_t* c, std::uint8_t letter,
+                          std::int16_t* to) {
   const __m128i wanted = _mm_set1_epi8(static_cast<char>(letter));
-  const __m128i first = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)), wanted), _mm_set1_epi8(1));
-  const __m128i second = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)), wanted), _mm_set1_epi8(2));
-  const __m128i third = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(c)), wanted), _mm_set1_epi8(4));
+  const __m128i first =
+      _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)), wanted), _mm_set1_epi8(1));
+  const __m128i second =
+      _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)), wanted), _mm_set1_epi8(2));
+  const __m128i third =
+      _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(c)), wanted), _mm_set1_epi8(4));
   const __m128i low = _mm_or_si128(first, _mm_or_si128(second, third)), high = _mm_or_si128(low, _mm_set1_epi8(8));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_unpacklo_epi8(low, high));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 8), _mm_unpackhi_epi8(low, high));
@@ -79,8 +86,10 @@ inline void transpose(Vec (&x)[16]) {
     a[i + 3] = {_mm256_unpackhi_epi32(hi0.v, hi1.v)};
   }
   for (int i = 0; i < 4; ++i) {
-    const __m256i even_low = _mm256_unpacklo_epi64(a[i].v, a[i + 4].v), odd_low = _mm256_unpackhi_epi64(a[i].v, a[i + 4].v);
-    const __m256i even_high = _mm256_unpacklo_epi64(a[i + 8].v, a[i + 12].v), odd_high = _mm256_unpackhi_epi64(a[i + 8].v, a[i + 12].v);
+    const __m256i even_low = _mm256_unpacklo_epi64(a[i].v, a[i + 4].v),
+                  odd_low = _mm256_unpackhi_epi64(a[i].v, a[i + 4].v);
+    const __m256i even_high = _mm256_unpacklo_epi64(a[i + 8].v, a[i + 12].v),
+                  odd_high = _mm256_unpackhi_epi64(a[i + 8].v, a[i + 12].v);
     x[2 * i] = {_mm256_permute2x128_si256(even_low, even_high, 0x20)};
     x[2 * i + 1] = {_mm256_permute2x128_si256(odd_low, odd_high, 0x20)};
     x[2 * i + 8] = {_mm256_permute2x128_si256(even_low, even_high, 0x31)};
