@@ -69,32 +69,56 @@ Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std
   if (identity_) return;
   unsigned bits = 4;
   while ((std::size_t{1} << bits) < 2 * letters_.size()) ++bits;
-  shift_ = 64 - bits;
-  slots_.assign(std::size_t{1} << bits, 0);
-  for (std::size_t i = 0; i < letters_.size(); ++i) {
-    std::size_t at = (letters_[i] * 0x9E3779B97F4A7C15U) >> shift_;
-    while (slots_[at] != 0) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = static_cast<std::uint32_t>(i + 1);
+  // Birthdays: among 2^15 slots 256 letters collide with probability 0.63.
+  bool placed = false;
+  for (unsigned more = bits; more <= std::min(bits + 6, 15U) && !placed; ++more) {
+    for (int attempt = 0; attempt < 4 && !placed; ++attempt) {
+      multiplier_ = multiplier_ * 0xD1342543DE82EF95U | 1;
+      placed = place_letters(more, false);
+    }
   }
+  collisions_ = !placed || letters_.empty();
+  if (collisions_) place_letters(bits, true);
   // Chunks of a str may be narrower than the widest; those of bytes are the common case.
   const SymbolType narrow = type.width <= 2 ? type : SymbolType{1, type.is_signed};
   table_.resize(std::size_t{1} << (8 * narrow.width));
   for (std::size_t bits_of = 0; bits_of < table_.size(); ++bits_of) {
     const auto unsigned_bits = static_cast<std::uint16_t>(bits_of);
     const auto signed_value = narrow.width == 1 ? static_cast<std::int8_t>(unsigned_bits) : static_cast<std::int16_t>(unsigned_bits);
-    table_[bits_of] = look_up(narrow.is_signed ? static_cast<std::uint64_t>(std::int64_t{signed_value}) : bits_of);
+    table_[bits_of] = look_up<true>(narrow.is_signed ? static_cast<std::uint64_t>(std::int64_t{signed_value}) : bits_of);
   }
 }
 
+// Whether every letter found a slot; with `probe` each does.
+bool Alphabet::place_letters(unsigned bits, bool probe) {
+  shift_ = 64 - bits;
+  slots_.assign(std::size_t{1} << bits, 0);
+  for (std::uint32_t letter = 0; letter < n_letters(); ++letter) {
+    std::size_t at = (letters_[letter] * multiplier_) >> shift_;
+    if (slots_[at] != 0 && !probe) return false;
+    while (slots_[at] != 0) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = letter + 1;
+  }
+  return true;
+}
+
+template <bool probe>
 std::uint32_t Alphabet::look_up(std::uint64_t value) const noexcept {
-  for (std::size_t at = (value * 0x9E3779B97F4A7C15U) >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
+  std::size_t at = (value * multiplier_) >> shift_;
+  if constexpr (!probe) {
     const std::uint32_t code = slots_[at];
-    if (code == 0 || letters_[code - 1] == value) return code;
+    // Code 0 is held against some letter too, but gives 0 either way.
+    return letters_[code == 0 ? 0 : code - 1] == value ? code : 0;
+  } else {
+    for (;; at = (at + 1) & (slots_.size() - 1)) {
+      const std::uint32_t code = slots_[at];
+      if (code == 0 || letters_[code - 1] == value) return code;
+    }
   }
 }
 
 std::uint32_t Alphabet::code(std::uint64_t value) const noexcept {
-  if (!identity_) return look_up(value);
+  if (!identity_) return collisions_ ? look_up<true>(value) : look_up<false>(value);
   return static_cast<std::uint32_t>(type_.width == 1 ? value & 0xFF : value & 0xFFFF);
 }
 
@@ -111,7 +135,8 @@ const Code* Alphabet::encode(const Text& text, Code* buffer) const noexcept {
         return;
       }
     }
-    for (std::size_t i = 0; i < text.size; ++i) buffer[i] = static_cast<Code>(look_up(widened<Symbol>(text.data, i)));
+    for (std::size_t i = 0; i < text.size; ++i)
+      buffer[i] = static_cast<Code>(collisions_ ? look_up<true>(widened<Symbol>(text.data, i)) : look_up<false>(widened<Symbol>(text.data, i)));
   });
   return buffer;
 }

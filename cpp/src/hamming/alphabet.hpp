@@ -32,15 +32,20 @@ class Alphabet {
   const Code* encode(const Text& text, Code* buffer) const noexcept;
 
  private:
+  bool place_letters(unsigned bits, bool probe);
+  template <bool probe>
   std::uint32_t look_up(std::uint64_t value) const noexcept;
 
   std::vector<std::uint64_t> letters_;  // rising
   SymbolType type_;
   bool identity_;
   unsigned code_width_;
-  // Open addressing with linear probing, at most half full; `slots_` holds codes, 0 where free.
+  // A hash table without collisions where one was found (few letters), so that a look-up never branches; else with linear
+  // probing, at most half full. `slots_` holds codes, 0 where free.
   std::vector<std::uint32_t> slots_;
+  std::uint64_t multiplier_ = 0x9E3779B97F4A7C15U;
   unsigned shift_ = 64;
+  bool collisions_ = false;
   std::vector<std::uint32_t> table_;  // the code of every 8-bit or 16-bit symbol, indexed by its bits
 };
 

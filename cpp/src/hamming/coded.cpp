@@ -105,6 +105,17 @@ double share_of_breaks(const Code* codes, std::size_t n, std::size_t period) noe
   return static_cast<double>(breaks) / static_cast<double>(std::max<std::size_t>(n, 1));
 }
 
+template <class Code>
+Pattern<Code> beginning(const Pattern<Code>& pattern, double length) {
+  if (static_cast<double>(pattern.length) <= length) return pattern;
+  Pattern<Code> part;
+  part.length = static_cast<std::size_t>(length);
+  const auto end = std::lower_bound(pattern.offsets.begin(), pattern.offsets.end(), part.length) - pattern.offsets.begin();
+  part.offsets.assign(pattern.offsets.begin(), pattern.offsets.begin() + end);
+  part.codes.assign(pattern.codes.begin(), pattern.codes.begin() + end);
+  return part;
+}
+
 // Counting the increments takes longer than looking whether they can be few: by the beginning of a pattern, and as if letters
 // were equally frequent. Infinite where they are more than `at_most` by that.
 template <class Code>
@@ -112,6 +123,7 @@ typename Coded<Code>::PeriodicWork Coded<Code>::periodic_work(Span<const Code> s
   PeriodicWork best{std::numeric_limits<double>::infinity(), 0};
   if (sample.empty()) return best;
   constexpr std::size_t kLooked = 1024;
+  constexpr double kCounted = 8192;
   const Pattern<Code>& first = patterns_.front();
   const std::size_t looked = std::min(kLooked, first.codes.size());
   std::size_t likely = 1;
@@ -123,9 +135,13 @@ typename Coded<Code>::PeriodicWork Coded<Code>::periodic_work(Span<const Code> s
     const double breaks = 4 * share_of_breaks(first.codes.data(), looked, period) * share_of_breaks(sample.data(), sample.size(), period);
     if (breaks * counted / static_cast<double>(std::max<std::size_t>(letters_.size(), 1)) > at_most) continue;
     double increments = 0;
-    for (const Pattern<Code>& pattern : patterns_) increments += periodic_increments(pattern, period, sample.data(), sample.size());
+    for (const Pattern<Code>& pattern : patterns_) {
+      const double whole = static_cast<double>(pattern.length), part = std::min(whole, kCounted);
+      increments += whole / part * periodic_increments(beginning(pattern, kCounted), period, sample.data(), sample.size());
+    }
     increments /= static_cast<double>(sample.size());
     if (increments < best.increments) best = {increments, period};
+    if (best.increments < 1) break;
   }
   return best;
 }
@@ -150,7 +166,9 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
     load.counted += places_[l];
     load.scattered += places_[l] * density[letters_[l]];
   }
-  load.split = predicted_split_ns(letters_, places_, longest_, density);
+  const SplitCost split = predicted_split(letters_, places_, longest_, density);
+  load.split = split.ns;
+  load.transformed = split.transformed;
   return load;
 }
 

@@ -23,6 +23,17 @@ const Costs& shipped_costs(Isa isa) {
   return isa == Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : generic;
 }
 
+// The positions of whole blocks, for each that is wanted.
+double filled(double n, double block) noexcept { return std::ceil(n / block) * block / std::max(n, 1.0); }
+
+// The symbols of text that are read, for each alignment: the last ones need a whole pattern more.
+double read(const Load& load) noexcept { return (load.n + load.length) / std::max(load.n, 1.0); }
+
+// A letter's transforms of the pattern, which every call begins with.
+double prepared(double letters, const Load& load, const Costs& costs) noexcept {
+  return load.patterns * letters * std::max(8192.0, 2 * load.length) * costs.ntt_prepare / std::max(load.n, 1.0);
+}
+
 // Overlap-save with transforms of 4096 or 12288 elements, whichever is cheaper; a group of up to 12288 counted places has an
 // inverse transform of its own.
 double ntt_ns(const Load& load, const Costs& costs) {
@@ -35,12 +46,11 @@ double ntt_ns(const Load& load, const Costs& costs) {
     const double groups = std::ceil(pieces / std::max(1.0, std::floor(12288 / hop)));
     const double element = 2 * pairs * costs.ntt_forward +
                            load.patterns * (groups * costs.ntt_inverse + 2 * pieces * pairs * costs.ntt_product);
-    // A short text fills a whole block all the same, and the pattern is transformed too.
-    const double blocks = std::ceil(load.n / hop) * size / std::max(load.n, 1.0);
-    const double prepared = load.patterns * load.letters * pieces * size * costs.ntt_prepare / std::max(load.n, 1.0);
-    least = std::min(least, blocks * element + prepared);
+    // A short text fills a whole block all the same, and the last one needs as many segments as the pattern has pieces.
+    const double n = std::max(load.n, 1.0), blocks = std::ceil(load.n / hop) * size / n;
+    least = std::min(least, blocks * element + (pieces - 1) * size / n * 2 * pairs * costs.ntt_forward);
   }
-  return costs.ntt_position * load.patterns + least;
+  return costs.ntt_position * load.patterns + least + prepared(load.letters, load, costs);
 }
 
 double fft_ns(const Load& load, const Costs& costs) {
@@ -72,16 +82,18 @@ void set_cost_factors(const std::array<double, kCostFactors>& given) {
 double predicted_ns(Method method, const Load& load, const Costs& costs) {
   const auto ns = [&]() -> double {
     switch (method) {
-      case Method::compare: return costs.compare_position * load.patterns + costs.compare_byte * load.code_width * load.counted;
+      case Method::compare:
+        return costs.compare_position * load.patterns +
+               filled(load.n, 256) * costs.compare_byte * load.code_width * load.counted;
       case Method::bitslice: {
         const double copies = std::min(8.0, load.counted / std::max(load.letters, 1.0));
-        return costs.slice_position * load.patterns + costs.slice_symbol * load.counted +
-               load.letters * (costs.slice_letter + costs.slice_copy * copies) + 1.5e4 / std::max(load.n, 1.0);
+        return costs.slice_position * load.patterns + filled(load.n, 512) * costs.slice_symbol * load.counted +
+               read(load) * load.letters * (costs.slice_letter + costs.slice_copy * copies) + 1.5e4 / std::max(load.n, 1.0);
       }
       case Method::ntt: return ntt_ns(load, costs);
       case Method::fft: return fft_ns(load, costs);
-      case Method::split: return 0.2 + 1.02 * load.split;
-      case Method::periodic: return costs.periodic_position * load.patterns + costs.periodic_increment * load.increments;
+      case Method::split: return 0.2 + 1.02 * read(load) * load.split + prepared(load.transformed, load, costs);
+      case Method::periodic: return read(load) * (costs.periodic_position * load.patterns + costs.periodic_increment * load.increments);
       case Method::sumset: return sumset_ns(load, costs);
       case Method::automatic: break;
     }

@@ -18,7 +18,8 @@ struct Load {
   double letters = 0;     // distinct ones
   double increments = 0;  // a position, of the periodic engine
   double scattered = 0;   // a position, if every place of the pattern met every equal symbol by itself
-  double split = 0;       // ns a position of the split engine, as it predicts itself
+  double split = 0;       // ns a position of the split engine, as it predicts itself, and the letters that it transforms
+  double transformed = 0;
   unsigned code_width = 1;
 };
 

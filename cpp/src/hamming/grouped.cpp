@@ -16,7 +16,7 @@ class Grouped final : public Engine<Code> {
  public:
   Grouped(const std::vector<Pattern<Code>>& patterns, const ByteEngineFactory& factory) {
     for (const Pattern<Code>& pattern : patterns) longest_ = std::max(longest_, pattern.length);
-    const std::vector<Code> letters = letters_of(patterns);
+    const std::vector<Code> letters = letters_of<Code>(patterns);
     const LetterIndex<Code> all(letters);
     for (std::size_t first = 0; first == 0 || first < letters.size(); first += kGroup) {
       const std::size_t end = std::min(letters.size(), first + kGroup);

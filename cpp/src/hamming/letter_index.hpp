@@ -13,9 +13,16 @@ namespace pyalgo::hamming {
 
 // The distinct codes of some patterns, rising.
 template <class Code>
-std::vector<Code> letters_of(const std::vector<Pattern<Code>>& patterns) {
+std::vector<Code> letters_of(Span<const Pattern<Code>> patterns) {
   std::vector<Code> letters;
-  for (const Pattern<Code>& pattern : patterns) letters.insert(letters.end(), pattern.codes.begin(), pattern.codes.end());
+  std::vector<bool> small(sizeof(Code) == 1 ? 256 : 65536);  // so that few are left to sort
+  for (const Pattern<Code>& pattern : patterns) {
+    for (const Code code : pattern.codes) {
+      if (code < small.size() && small[code]) continue;
+      if (code < small.size()) small[code] = true;
+      letters.push_back(code);
+    }
+  }
   std::sort(letters.begin(), letters.end());
   letters.erase(std::unique(letters.begin(), letters.end()), letters.end());
   return letters;

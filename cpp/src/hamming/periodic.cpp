@@ -72,7 +72,7 @@ struct Differences {
 
   Differences(const Pattern<Code>& pattern, std::size_t wanted) : length(pattern.length) {
     period = wanted != 0 ? wanted : best_period(pattern).period;
-    index = LetterIndex<Code>(letters_of<Code>({pattern}));
+    index = LetterIndex<Code>(letters_of<Code>({&pattern, 1}));
     const std::vector<std::uint32_t> numbers = numbers_of(pattern, index);
     begins.assign(index.size() + 2, 0);
     for_differences(numbers, index.size(), period, [&](std::uint32_t letter, std::size_t, int) { ++begins[letter + 1]; });
@@ -203,7 +203,7 @@ void Periodic<Code>::count_pattern(const Differences<Code>& pattern, const Code*
 
 template <class Code>
 Period best_period(const Pattern<Code>& pattern) {
-  const LetterIndex<Code> index(letters_of<Code>({pattern}));
+  const LetterIndex<Code> index(letters_of<Code>({&pattern, 1}));
   const std::vector<std::uint32_t> numbers = numbers_of(pattern, index);
   Period best{1, count_breaks(numbers, 1)};
   for (std::size_t period = 2; period <= 64 && period < best.period + best.breaks; ++period) {

@@ -246,7 +246,16 @@ ApproxMethod PreparedFor<Code>::approximate(std::size_t p, const Text& text, con
   engines.exact = counter.get();
   engines.verify = compare_one<Code>();
   engines.sampler = [](auto patterns) { return make_compare<Code>(std::move(patterns)); };
-  engines.projected = [](auto patterns) { return make_ntt(std::move(patterns)); };
+  engines.projected = [total](auto patterns) {
+    Load load;  // of the buckets, which are letters of about the same frequency
+    load.n = static_cast<double>(total);
+    load.length = static_cast<double>(patterns.front().length);
+    load.counted = static_cast<double>(patterns.front().codes.size());
+    load.letters = 256;
+    const Costs costs = active_costs();
+    const bool short_text = predicted_ns(Method::compare, load, costs) < predicted_ns(Method::ntt, load, costs);
+    return short_text ? make_compare<std::uint8_t>(std::move(patterns)) : make_ntt(std::move(patterns));
+  };
   // A fixed price, so that the values, which depend on it, are the same on every machine.
   ApproxCosts costs{coded_.predictions(total, some, reference_costs()).front().ns};
   costs.look = 3;

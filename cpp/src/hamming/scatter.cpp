@@ -65,7 +65,7 @@ std::size_t Scatter<Code>::Workspace::nbytes() const noexcept {
 
 template <class Code>
 Scatter<Code>::Scatter(const std::vector<Pattern<Code>>& patterns, const std::function<double(Code)>& density) {
-  std::vector<Code> letters = letters_of(patterns);
+  std::vector<Code> letters = letters_of<Code>(patterns);
   const LetterIndex<Code> by_code(letters);
   std::vector<double> counts(letters.size());
   for (const Pattern<Code>& pattern : patterns)

@@ -128,7 +128,7 @@ class Split final : public Engine<Code> {
 template <class Code>
 Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector<double>& density, Isa isa)
     : n_patterns_(patterns.size()) {
-  const std::vector<Code> letters = letters_of(patterns);
+  const std::vector<Code> letters = letters_of<Code>(patterns);
   const LetterIndex<Code> index(letters);
   std::vector<std::uint32_t> counts(letters.size());
   std::size_t longest = 0;
@@ -156,9 +156,10 @@ std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, co
 }
 
 template <class Code>
-double predicted_split_ns(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
+SplitCost predicted_split(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
                           const std::vector<double>& density, Isa isa) {
-  return choose_tiers(letters, counts, length, density, isa).ns;
+  const Choice choice = choose_tiers(letters, counts, length, density, isa);
+  return {choice.ns, static_cast<double>(std::count(choice.tier.begin(), choice.tier.end(), transform))};
 }
 
 template std::unique_ptr<Engine<std::uint8_t>> make_split(std::vector<Pattern<std::uint8_t>>, const std::vector<double>&, Isa);
@@ -166,8 +167,8 @@ template std::unique_ptr<Engine<std::uint16_t>> make_split(std::vector<Pattern<s
 template std::unique_ptr<Engine<std::uint32_t>> make_split(std::vector<Pattern<std::uint32_t>>, const std::vector<double>&, Isa);
 
 
-template double predicted_split_ns(const std::vector<std::uint8_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
-template double predicted_split_ns(const std::vector<std::uint16_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
-template double predicted_split_ns(const std::vector<std::uint32_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
+template SplitCost predicted_split(const std::vector<std::uint8_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
+template SplitCost predicted_split(const std::vector<std::uint16_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
+template SplitCost predicted_split(const std::vector<std::uint32_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
 
 }  // namespace pyalgo::hamming

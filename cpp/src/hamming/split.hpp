@@ -15,9 +15,13 @@ template <class Code>
 std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density,
                                          Isa isa = active_isa());
 
-// ns a text position that counting is predicted to take, for letters that stand in so many places of patterns up to `length`.
+// What counting is predicted to take, for letters that stand in so many places of patterns up to `length`.
+struct SplitCost {
+  double ns;           // a text position
+  double transformed;  // letters
+};
 template <class Code>
-double predicted_split_ns(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
+SplitCost predicted_split(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
                           const std::vector<double>& density, Isa isa = active_isa());
 
 }  // namespace pyalgo::hamming

@@ -26,7 +26,7 @@ template <class Code>
 Divided<Code> divide(const Pattern<Code>& pattern) {
   Divided<Code> divided;
   divided.length = pattern.length;
-  std::vector<Code> letters = letters_of<Code>({pattern});
+  std::vector<Code> letters = letters_of<Code>({&pattern, 1});
   const LetterIndex<Code> index(letters);
   std::vector<std::size_t> counts(letters.size());
   for (Code code : pattern.codes) ++counts[index.find(code)];
@@ -51,7 +51,7 @@ class Sumset final : public Engine<Code> {
       const std::uint32_t heavy = divided.heavy.size();
       std::vector<Pattern<Code>> light = restrict_to<Code>({pattern}, divided.heavy, [=](std::uint32_t l) { return l == heavy; });
       // The text is expected to be like the pattern.
-      const double share = 1 / std::max(1.0, static_cast<double>(letters_of(light).size()));
+      const double share = 1 / std::max(1.0, static_cast<double>(letters_of<Code>(light).size()));
       pairs_.emplace_back(light, [=](Code) { return share; });
       if (heavy > 0) longest_ = std::max(longest_, pattern.length);
     }
