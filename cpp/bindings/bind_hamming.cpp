@@ -154,19 +154,15 @@ void bind_plan(py::module_& m) {
            py::arg("text"), py::arg("n"));
 }
 
-// What the Python class makes its chunk from: (start, positions or None, distances).
-py::tuple chunk_of(Chunk&& chunk, bool with_positions) {
-  py::object positions = py::none();
-  if (with_positions) positions = moved(std::move(chunk.positions));
-  return py::make_tuple(chunk.start, moved(std::move(chunk.distances)), positions);
-}
-
 class StreamHolder {
  public:
-  StreamHolder(Stream::Settings settings)
-      : length_(settings.pattern.values.size()), with_positions_(settings.k.has_value()), stream_(std::move(settings)) {}
+  StreamHolder(Stream::Settings settings, py::type chunk_type)
+      : length_(settings.pattern.values.size()), type_(settings.type), is_str_(settings.is_str),
+        with_positions_(settings.k.has_value()), chunk_type_(std::move(chunk_type)), stream_(std::move(settings)) {}
 
-  py::tuple update(const py::object& symbols) {
+  // None if `symbols` are not what the stream consists of as they lie there, and Python must look at them first.
+  py::object update(const py::object& symbols) {
+    if (!plain(symbols)) return py::none();
     const Text text = text_of(symbols);
     Chunk chunk;
     {
@@ -174,15 +170,15 @@ class StreamHolder {
       const std::lock_guard<std::mutex> lock(mutex_);
       chunk = stream_.update(text);
     }
-    return chunk_of(std::move(chunk), with_positions_);
+    return chunk_of(std::move(chunk));
   }
-  py::tuple flush() {
+  py::object flush() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return chunk_of(stream_.flush(), with_positions_);
+    return chunk_of(stream_.flush());
   }
-  py::tuple merge(const StreamHolder& other) {
+  py::object merge(const StreamHolder& other) {
     const std::scoped_lock lock(mutex_, other.mutex_);
-    return chunk_of(stream_.merge(other.stream_), with_positions_);
+    return chunk_of(stream_.merge(other.stream_));
   }
   py::tuple stats() const {
     Stream::Stats stats;
@@ -211,8 +207,31 @@ class StreamHolder {
   }
 
  private:
+  bool plain(const py::object& symbols) const {
+    if (is_str_) return PyUnicode_Check(symbols.ptr());
+    if (PyBytes_Check(symbols.ptr())) return type_.width == 1 && !type_.is_signed;
+    if (!py::isinstance<py::array>(symbols)) return false;
+    const auto array = py::reinterpret_borrow<py::array>(symbols);
+    constexpr int wanted = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    return array.ndim() == 1 && array.dtype().kind() == (type_.is_signed ? 'i' : 'u') && array.itemsize() == type_.width &&
+           (array.flags() & wanted) == wanted && array.dtype().byteorder() != '>' && array.dtype().byteorder() != '<';
+  }
+
+  // A named tuple is a tuple with a class of its own.
+  py::object chunk_of(Chunk&& chunk) const {
+    py::object positions = py::none();
+    if (with_positions_) positions = moved(std::move(chunk.positions));
+    const py::tuple fields = py::make_tuple(chunk.start, moved(std::move(chunk.distances)), positions);
+    const py::tuple arguments = py::make_tuple(fields);
+    return py::reinterpret_steal<py::object>(
+        PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(chunk_type_.ptr()), arguments.ptr(), nullptr));
+  }
+
   std::size_t length_;
+  SymbolType type_;
+  bool is_str_;
   bool with_positions_;
+  py::type chunk_type_;
   Stream stream_;
   mutable std::mutex mutex_;
 };
@@ -221,7 +240,7 @@ void bind_stream(py::module_& m) {
   py::class_<StreamHolder>(m, "HammingStream", "A pattern held against a text that arrives in pieces.")
       .def(py::init([](const py::array& pattern, const py::object& counts, std::optional<std::uint64_t> text_wildcard,
                        const py::array& type, bool is_str, std::optional<std::int64_t> k, std::size_t latency, bool keep_head,
-                       const std::string& method) {
+                       const std::string& method, const py::type& chunk) {
              Stream::Settings settings;
              settings.pattern = pattern_of(pattern, counts);
              settings.text_wildcard = text_wildcard;
@@ -231,10 +250,10 @@ void bind_stream(py::module_& m) {
              settings.latency = latency;
              settings.keep_head = keep_head;
              settings.method = method_named(method);
-             return std::make_unique<StreamHolder>(std::move(settings));
+             return std::make_unique<StreamHolder>(std::move(settings), chunk);
            }),
            py::kw_only(), py::arg("pattern"), py::arg("counts"), py::arg("text_wildcard"), py::arg("type"), py::arg("is_str"),
-           py::arg("k"), py::arg("latency"), py::arg("keep_head"), py::arg("method"))
+           py::arg("k"), py::arg("latency"), py::arg("keep_head"), py::arg("method"), py::arg("chunk"))
       .def("update", &StreamHolder::update, py::arg("symbols"))
       .def("flush", &StreamHolder::flush)
       .def("merge", &StreamHolder::merge, py::arg("other"))

@@ -14,7 +14,7 @@ from pyalgo.hamming.symbols import Symbols, check_kinds, read_pattern, read_symb
 __all__ = ["METHODS", "Explanation", "HammingPlan", "KMismatches", "Prediction"]
 
 METHODS = ("auto", "compare", "bitslice", "ntt", "fft", "split", "periodic", "sumset")
-_DTYPES = (np.dtype(np.int32), np.dtype(np.uint16), np.dtype(np.int64))
+_DTYPES = {np.dtype(dtype): int(np.iinfo(dtype).max) for dtype in (np.int32, np.uint16, np.int64)}
 
 
 class KMismatches(NamedTuple):
@@ -220,5 +220,5 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any] | None) -> 
 
 def check_fits(dtype: np.dtype[Any], length: int, k: int | None) -> None:
     largest = length if k is None else min(length, k + 1)
-    if largest > np.iinfo(dtype).max:
+    if largest > _DTYPES[dtype]:
         raise OverflowError(f"distances up to {largest} do not fit in {dtype}: give a wider dtype, or a smaller k")

@@ -131,9 +131,8 @@ class HammingStream(Algorithm):
             latency=self.latency,
             keep_head=self.keep_head,
             method=self.method,
+            chunk=HammingChunk,
         )
-        # What needs no look before the core reads it.
-        self._plain = str if is_str else bytes if self._dtype == np.uint8 else None
 
     def _symbol(self, name: str, given: Any, from_str: bool) -> Any:
         """A wildcard in the form that snapshots can hold: a str for text, else an integer."""
@@ -157,9 +156,8 @@ class HammingStream(Algorithm):
         batch : str, bytes, array of integers, mapping or Arrow record batch
             The symbols, bare or as the column `symbol`.
         """
-        if type(batch) is not self._plain or columns:
-            batch = self._read(batch, columns)
-        return HammingChunk(*self._core.update(batch))
+        chunk = None if columns else self._core.update(batch)
+        return self._core.update(self._read(batch, columns)) if chunk is None else chunk
 
     def _read(self, batch: Any, columns: Mapping[str, Any]) -> Symbols:
         if batch is None or isinstance(batch, Mapping) or hasattr(batch, "__arrow_c_array__"):
@@ -190,7 +188,7 @@ class HammingStream(Algorithm):
 
     def flush(self) -> HammingChunk:
         """Settle what `latency` holds back."""
-        return HammingChunk(*self._core.flush())
+        return self._core.flush()
 
     def merge(self, other: HammingStream) -> HammingChunk:
         """Put the stream over the text that follows behind this one, which then is the stream over both.
@@ -215,7 +213,7 @@ class HammingStream(Algorithm):
                 )
         if not other.keep_head:
             raise ValueError("other does not have the symbols it began with: make it with keep_head=True")
-        return HammingChunk(*self._core.merge(other.clone()._core if other is self else other._core))
+        return self._core.merge(other.clone()._core if other is self else other._core)
 
     def reset(self) -> None:
         """Forget the text: the stream is as when it was made."""

@@ -43,6 +43,8 @@ def read_symbols(name: str, given: Any) -> Symbols:
         raise TypeError(f"{name} has dtype {array.dtype}, and symbols are integers: {cure}")
     if array.dtype.itemsize > 8:
         raise TypeError(f"{name} has dtype {array.dtype}, wider than 64 bits")
+    if array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
+        return array
     return np.require(array.astype(array.dtype.newbyteorder("="), copy=False), requirements=["C", "A"])
 
 
