@@ -213,7 +213,7 @@ inline Vec fold(Vec even, Vec odd) {
 }
 
 // One vector of frequencies for Blocks blocks.
-template <std::size_t Blocks, bool Reduce>
+template <std::size_t Blocks, std::size_t Pairs, bool Reduce>
 inline void multiply_row(const Product& p, const std::int16_t* x, const std::int16_t* h, const std::uint32_t* slots,
                          std::int16_t* y) {
   Vec even[Blocks], odd[Blocks];
@@ -223,10 +223,10 @@ inline void multiply_row(const Product& p, const std::int16_t* x, const std::int
     const std::int16_t* segments[Blocks];
 #pragma GCC unroll 16
     for (std::size_t b = 0; b < Blocks; ++b) segments[b] = x + slots[b + piece];
-    for (std::size_t at = 0; at < p.pairs * 2 * tile; at += 2 * tile) {
+#pragma GCC unroll 4
+    for (std::size_t at = 0; at < (Pairs > 0 ? Pairs : p.pairs) * 2 * tile; at += 2 * tile) {
       const Vec h_even = load(h + at), h_odd = load(h + at + lanes);
-      prefetch(h + at + p.h_tile);
-      prefetch(segments[Blocks - 1] + at + p.x_tile);
+      prefetch(h + at + p.h_tile);  // the pattern's spectra stream through; the text's stay in the caches
 #pragma GCC unroll 16
       for (std::size_t b = 0; b < Blocks; ++b) {
         even[b] = add32(even[b], multiply_add(load(segments[b] + at), h_even));
@@ -243,13 +243,24 @@ inline void multiply_row(const Product& p, const std::int16_t* x, const std::int
   }
 }
 
-template <std::size_t Blocks>
-inline void multiply_tile(const Product& p, std::size_t t, std::size_t first) {
+template <std::size_t Blocks, std::size_t Pairs, bool Reduce>
+void multiply_tile(const Product& p, std::size_t t, std::size_t first) {
+  const std::int16_t *x = p.x + t * p.x_tile, *h = p.h + t * p.h_tile;
+  std::int16_t* y = p.y + first * p.length + t * tile;
   for (std::size_t i = 0; i < tile; i += lanes) {
-    const std::int16_t *x = p.x + t * p.x_tile + 2 * i, *h = p.h + t * p.h_tile + 2 * i;
-    std::int16_t* y = p.y + first * p.length + t * tile + i;
-    if (p.reduce) multiply_row<Blocks, true>(p, x, h, p.slots + first, y);
-    else multiply_row<Blocks, false>(p, x, h, p.slots + first, y);
+    multiply_row<Blocks, Pairs, Reduce>(p, x + 2 * i, h + 2 * i, p.slots + first, y + i);
+  }
+}
+
+// Three or four letters are the common case: their loop over pairs is unrolled.
+template <std::size_t Blocks>
+inline void multiply_blocks(const Product& p, std::size_t t, std::size_t first) {
+  if (p.pairs == 2) {
+    if (p.reduce) multiply_tile<Blocks, 2, true>(p, t, first);
+    else multiply_tile<Blocks, 2, false>(p, t, first);
+  } else {
+    if (p.reduce) multiply_tile<Blocks, 0, true>(p, t, first);
+    else multiply_tile<Blocks, 0, false>(p, t, first);
   }
 }
 
@@ -321,16 +332,16 @@ inline void finish_tile(const Product& p, std::size_t t) {
 void multiply(const Product& p) {
   for (std::size_t t = 0; t < p.length / tile; ++t) {
     std::size_t first = 0;
-    for (; first + 4 <= p.blocks; first += 4) multiply_tile<4>(p, t, first);
+    for (; first + 4 <= p.blocks; first += 4) multiply_blocks<4>(p, t, first);
     switch (p.blocks - first) {
       case 3:
-        multiply_tile<3>(p, t, first);
+        multiply_blocks<3>(p, t, first);
         break;
       case 2:
-        multiply_tile<2>(p, t, first);
+        multiply_blocks<2>(p, t, first);
         break;
       case 1:
-        multiply_tile<1>(p, t, first);
+        multiply_blocks<1>(p, t, first);
         break;
       default:
         break;
