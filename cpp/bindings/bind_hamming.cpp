@@ -1,4 +1,5 @@
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
@@ -55,7 +56,7 @@ py::array_t<T> moved(std::vector<T>&& values) {
   return py::array_t<T>(static_cast<py::ssize_t>(held->size()), held->data(), free);
 }
 
-py::tuple hits_of(const std::vector<Hit>& hits) {
+py::typing::Tuple<py::array_t<std::int64_t>, py::array_t<std::int32_t>> hits_of(const std::vector<Hit>& hits) {
   py::array_t<std::int64_t> positions(static_cast<py::ssize_t>(hits.size()));
   py::array_t<std::int32_t> distances(static_cast<py::ssize_t>(hits.size()));
   for (std::size_t i = 0; i < hits.size(); ++i) {
@@ -140,13 +141,13 @@ void bind_plan(py::module_& m) {
                const MaybeUnlocked unlocked(comparisons(plan, text));
                used = plan.approximate(0, text, {eps, delta, asked, seed}, to, mask);
              }
-             const char* name = used == ApproxMethod::sample ? "sample" : used == ApproxMethod::project ? "project" : "exact";
-             return py::make_tuple(values, exact, name);
+             const char* const word = used == ApproxMethod::sample ? "sample" : used == ApproxMethod::project ? "project" : "exact";
+             return py::typing::Tuple<py::array_t<double>, py::array_t<bool>, py::str>(py::make_tuple(values, exact, word));
            },
            py::arg("text"), py::arg("eps"), py::arg("delta"), py::arg("method"), py::arg("seed"))
       .def("explain",
            [](const Plan& plan, const py::object& text, std::size_t n) {
-             py::list ranking;
+             py::typing::List<py::typing::Tuple<py::str, py::float_>> ranking;
              for (const Prediction& entry : plan.explain(text_of(text), n))
                ranking.append(py::make_tuple(name(entry.method), entry.ns));
              return ranking;
@@ -180,7 +181,8 @@ class StreamHolder {
     const std::scoped_lock lock(mutex_, other.mutex_);
     return chunk_of(stream_.merge(other.stream_));
   }
-  py::tuple stats() const {
+  using Stats = py::typing::Tuple<py::int_, py::int_, py::typing::Optional<py::int_>, py::typing::Optional<py::int_>, py::int_>;
+  Stats stats() const {
     Stream::Stats stats;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -200,7 +202,8 @@ class StreamHolder {
     stream_.save(out);
     return py::bytes(std::move(out).finish());
   }
-  void load(const std::string& bytes) {
+  void load(const py::bytes& payload) {
+    const std::string_view bytes = payload;
     SnapshotReader in({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
     stream_.load(in);
     in.finish();
@@ -277,8 +280,10 @@ void bind_hamming(py::module_& m) {
           const py::gil_scoped_release unlocked;
           found = sumset_counts(view(x), view(y), universe, seed, p0);
         }
-        return py::make_tuple(moved(std::move(found.values)), moved(std::move(found.counts)), found.info.rounds,
-                              found.info.overflow_rounds, found.info.primes);
+        using Numbers = py::array_t<std::int64_t>;
+        return py::typing::Tuple<Numbers, Numbers, py::int_, py::int_, py::typing::List<py::int_>>(
+            py::make_tuple(moved(std::move(found.values)), moved(std::move(found.counts)), found.info.rounds,
+                           found.info.overflow_rounds, found.info.primes));
       },
       py::arg("x"), py::arg("y"), py::arg("universe"), py::arg("seed"), py::arg("p0"));
   bind_plan(m);

@@ -156,9 +156,10 @@ class HammingPlan:
         return [KMismatches(*self._core.best(p, symbols, limit)) for p in range(len(self))]
 
     def explain(self, n: int, *, sample: Any = None) -> Explanation:
-        """What every method is predicted to cost on a text of `n` symbols that looks like `sample` (or like the first pattern)."""
+        """What every method is predicted to cost on `n` symbols of text that look like `sample` (or like the first pattern)."""
         symbols = self._patterns[0] if sample is None else self._read_text(sample)
-        return Explanation(Prediction(method, ns) for method, ns in self._core.explain(symbols, read_count("n", n)))
+        ranking = self._core.explain(symbols, read_count("n", n) or 0)
+        return Explanation(Prediction(method, ns) for method, ns in ranking)
 
     def _read_text(self, text: Any) -> Symbols:
         symbols = read_symbols("text", text)

@@ -83,7 +83,7 @@ class HammingStream(Algorithm):
     --------
     >>> stream = HammingStream("TAC")
     >>> [stream.update(piece).distances.tolist() for piece in ("GAT", "T", "ACA")]
-    [[2], [2], [2, 0, 3]]
+    [[2], [3], [2, 0, 3]]
     >>> stream.query().best_position
     3
     """
@@ -156,8 +156,11 @@ class HammingStream(Algorithm):
         batch : str, bytes, array of integers, mapping or Arrow record batch
             The symbols, bare or as the column `symbol`.
         """
-        chunk = None if columns else self._core.update(batch)
-        return self._core.update(self._read(batch, columns)) if chunk is None else chunk
+        chunk: HammingChunk | None = None if columns else self._core.update(batch)
+        if chunk is None:
+            chunk = self._core.update(self._read(batch, columns))
+        assert chunk is not None
+        return chunk
 
     def _read(self, batch: Any, columns: Mapping[str, Any]) -> Symbols:
         if batch is None or isinstance(batch, Mapping) or hasattr(batch, "__arrow_c_array__"):
@@ -188,7 +191,8 @@ class HammingStream(Algorithm):
 
     def flush(self) -> HammingChunk:
         """Settle what `latency` holds back."""
-        return self._core.flush()
+        chunk: HammingChunk = self._core.flush()
+        return chunk
 
     def merge(self, other: HammingStream) -> HammingChunk:
         """Put the stream over the text that follows behind this one, which then is the stream over both.
@@ -213,7 +217,8 @@ class HammingStream(Algorithm):
                 )
         if not other.keep_head:
             raise ValueError("other does not have the symbols it began with: make it with keep_head=True")
-        return self._core.merge(other.clone()._core if other is self else other._core)
+        chunk: HammingChunk = self._core.merge(other.clone()._core if other is self else other._core)
+        return chunk
 
     def reset(self) -> None:
         """Forget the text: the stream is as when it was made."""

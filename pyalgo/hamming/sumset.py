@@ -27,7 +27,13 @@ _Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @overload
 def sumset_counts(
-    x: Any, y: Any, *, universe: int | None = ..., seed: int = ..., p0: int | None = ..., return_info: Literal[False] = ...
+    x: Any,
+    y: Any,
+    *,
+    universe: int | None = ...,
+    seed: int = ...,
+    p0: int | None = ...,
+    return_info: Literal[False] = ...,
 ) -> _Counts: ...
 @overload
 def sumset_counts(
@@ -67,15 +73,15 @@ def sumset_counts(
     >>> values.tolist(), counts.tolist()
     ([0, 1, 4, 5, 9], [1, 1, 1, 2, 1])
     """
-    sets = [_numbers(name, given) for name, given in (("x", x), ("y", y))]
+    first, second = _numbers("x", x), _numbers("y", y)
     if universe is None:
-        universe = max((int(numbers.max()) + 1 for numbers in sets if len(numbers)), default=1)
+        universe = max((int(numbers.max()) + 1 for numbers in (first, second) if len(numbers)), default=1)
     if read_count("universe", universe) == 0:
         raise ValueError("universe must be 1 or more, got 0")
     if p0 is not None and not 2 <= (read_count("p0", p0) or 0) < 2**31:
         raise ValueError(f"p0 must be from 2 to {2**31 - 1}, got {p0!r}")
     values, counts, rounds, overflow_rounds, primes = _core.sumset_counts(
-        *sets, universe, read_count("seed", seed) or 0, p0 or 0
+        first, second, universe, read_count("seed", seed) or 0, p0 or 0
     )
     return (values, counts, SumsetInfo(rounds, overflow_rounds, primes)) if return_info else (values, counts)
 

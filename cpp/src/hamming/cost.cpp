@@ -14,12 +14,12 @@ std::array<double, kCostFactors> factors = kAsShipped;
 
 // Generic and AVX2 from a Zen 3 at about 3.4 GHz; AVX-512 from those and the ratios that a Zen 4 showed.
 const Costs& shipped_costs(Isa isa) {
-  static const Costs generic{0.25, 0.0295, 0.6, 0.0092, 0.04, 0.012, 0.5, 1.5,  1.5, 0.25,
-                             2,    4,      7,   0.95,   0.06, 1.0,   0.02, kAsShipped};
-  static const Costs avx2{0.17, 0.0106, 0.5, 0.0028, 0.02, 0.009, 0.3, 0.6,  0.6, 0.05,
-                          2,    3,      6,   0.95,   0.03, 0.35,  0.005, kAsShipped};
-  static const Costs avx512{0.15, 0.009, 0.4, 0.002, 0.015, 0.006, 0.3, 0.5,  0.5, 0.04,
-                            2,    3,     6,   0.9,   0.02,  0.2,   0.003, kAsShipped};
+  static const Costs generic{0.25, 0.0295, 0.6, 0.0092, 0.04, 0.012, 0.25, 1.0, 1.1, 0.17,
+                             2,    3,      7,   0.95,   0.06, 0.4,   0.009, kAsShipped};
+  static const Costs avx2{0.17, 0.0106, 0.5, 0.0028, 0.02, 0.009, 0.15, 0.47, 0.52, 0.08,
+                          1.5,  3,      6,   0.95,   0.03, 0.15,  0.003, kAsShipped};
+  static const Costs avx512{0.15, 0.009, 0.4, 0.002, 0.015, 0.006, 0.15, 0.42, 0.47, 0.07,
+                            1.5,  3,     6,   0.9,   0.02,  0.1,   0.002, kAsShipped};
   return isa == Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : generic;
 }
 
@@ -37,20 +37,21 @@ double prepared(double letters, const Load& load, const Costs& costs) noexcept {
 // Overlap-save with transforms of 4096 or 12288 elements, whichever is cheaper; a group of up to 12288 counted places has an
 // inverse transform of its own.
 double ntt_ns(const Load& load, const Costs& costs) {
-  const double pairs = std::floor(load.letters / 2) + 1;
+  const double transformed = std::max(load.letters - 1, 0.0), pairs = std::floor(transformed / 2) + 1;
   double least = std::numeric_limits<double>::infinity();
   for (const double size : {4096.0, 12288.0}) {
     const bool whole = load.length <= size * 9 / 16;
     const double hop = whole ? size - load.length + 1 : size / 2;
     const double pieces = whole ? 1 : std::ceil(load.length / hop);
     const double groups = std::ceil(pieces / std::max(1.0, std::floor(12288 / hop)));
-    const double element = 2 * pairs * costs.ntt_forward +
-                           load.patterns * (groups * costs.ntt_inverse + 2 * pieces * pairs * costs.ntt_product);
+    const double forward = transformed * costs.ntt_forward;
+    const double back = groups * costs.ntt_inverse + pieces * pairs * costs.ntt_product;
     // A short text fills a whole block all the same, and the last one needs as many segments as the pattern has pieces.
-    const double n = std::max(load.n, 1.0), blocks = std::ceil(load.n / hop) * size / n;
-    least = std::min(least, blocks * element + (pieces - 1) * size / n * 2 * pairs * costs.ntt_forward);
+    const double n = std::max(load.n, 1.0), blocks = std::ceil(load.n / hop);
+    const double elements = size / n * ((blocks + pieces - 1) * forward + load.patterns * blocks * back);
+    least = std::min(least, elements + load.patterns * costs.ntt_position * (2 + groups));
   }
-  return costs.ntt_position * load.patterns + least + prepared(load.letters, load, costs);
+  return least + prepared(load.letters, load, costs);
 }
 
 double fft_ns(const Load& load, const Costs& costs) {
@@ -58,9 +59,9 @@ double fft_ns(const Load& load, const Costs& costs) {
 }
 
 // Letters of few places are counted by pairs, the others by transforms.
-double sumset_ns(const Load& load, const Costs&) {
+double sumset_ns(const Load& load) {
   const double places = load.counted / std::max(load.letters, 1.0);
-  return 8 + (places * places < 3 * load.length ? 1.5 * load.scattered : 200 * load.letters);
+  return 8 + read(load) * (places * places < 3 * load.length ? 1.5 * load.scattered : 200 * load.letters);
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ double predicted_ns(Method method, const Load& load, const Costs& costs) {
       case Method::fft: return fft_ns(load, costs);
       case Method::split: return 0.2 + 1.02 * read(load) * load.split + prepared(load.transformed, load, costs);
       case Method::periodic: return read(load) * (costs.periodic_position * load.patterns + costs.periodic_increment * load.increments);
-      case Method::sumset: return sumset_ns(load, costs);
+      case Method::sumset: return sumset_ns(load);
       case Method::automatic: break;
     }
     return std::numeric_limits<double>::infinity();
@@ -103,8 +104,11 @@ double predicted_ns(Method method, const Load& load, const Costs& costs) {
 }
 
 double predicted_bounded_ns(std::int64_t k, const Load& load, const Costs& costs) {
-  const double sample = std::min(load.counted, 1.6 * static_cast<double>(k) + 96);
-  return costs.factors[0] * load.code_width * load.patterns * (costs.bounded_position + costs.bounded_symbol * sample);
+  // Letters of which the sample has at least one place need planes.
+  const double sample = std::min(load.counted, 1.6 * static_cast<double>(k) + 96), letters = std::min(load.letters, sample / 8 + 4);
+  const double planes = letters * (costs.slice_letter + costs.slice_copy * std::min(8.0, sample / letters));
+  return costs.factors[0] * load.code_width * load.patterns *
+         (costs.bounded_position + costs.bounded_symbol * sample + read(load) * planes + 1.5e5 / std::max(load.n, 1.0));
 }
 
 }  // namespace pyalgo::hamming
