@@ -69,7 +69,7 @@ def hamming_distances(
     >>> hamming_distances("GATTACA", "TAC").tolist()
     [2, 3, 2, 0, 3]
     >>> hamming_distances(b"GATTACA", b"T.C", wildcard=b".").tolist()
-    [2, 1, 1, 0, 2]
+    [2, 2, 1, 0, 2]
     """
     plan = HammingPlan([pattern], k=k, wildcard=wildcard, text_wildcard=text_wildcard, method=method)
     return plan.distances(text, out=None if out is None else [out], dtype=dtype, threads=threads)[0]

@@ -173,8 +173,10 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
 }
 
 template <class Code>
-std::vector<Prediction> Coded<Code>::predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs) const {
+std::vector<Prediction> Coded<Code>::predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs,
+                                                 bool streamed) const {
   Load work = load(alignments, sample);
+  work.streamed = streamed;
   double least = std::numeric_limits<double>::infinity();
   for (const Method method : kMethods)
     if (method != Method::periodic) least = std::min(least, predicted_ns(method, work, costs));

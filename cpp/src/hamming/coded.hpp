@@ -43,7 +43,8 @@ class Coded {
 
   // The method asked for, or that of least predicted cost for `alignments` of a text of which `sample` is a part.
   Method choose(Method asked, std::size_t alignments, Span<const Code> sample) const;
-  std::vector<Prediction> predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs) const;
+  std::vector<Prediction> predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs,
+                                      bool streamed = false) const;
   Load load(std::size_t alignments, Span<const Code> sample) const;
   // Whether to look for alignments within k only is predicted to be cheaper than to count all.
   bool prefers_bounded(std::int64_t k, std::size_t alignments, Span<const Code> sample) const;

@@ -31,6 +31,7 @@ double read(const Load& load) noexcept { return (load.n + load.length) / std::ma
 
 // A letter's transforms of the pattern, which every call begins with.
 double prepared(double letters, const Load& load, const Costs& costs) noexcept {
+  if (load.streamed) return 0;
   return load.patterns * letters * std::max(8192.0, 2 * load.length) * costs.ntt_prepare / std::max(load.n, 1.0);
 }
 
@@ -48,7 +49,8 @@ double ntt_ns(const Load& load, const Costs& costs) {
     const double back = groups * costs.ntt_inverse + pieces * pairs * costs.ntt_product;
     // A short text fills a whole block all the same, and the last one needs as many segments as the pattern has pieces.
     const double n = std::max(load.n, 1.0), blocks = std::ceil(load.n / hop);
-    const double elements = size / n * ((blocks + pieces - 1) * forward + load.patterns * blocks * back);
+    const double segments = load.streamed ? load.n / hop + 1 : blocks + pieces - 1;
+    const double elements = size / n * (segments * forward + load.patterns * blocks * back);
     least = std::min(least, elements + load.patterns * costs.ntt_position * (2 + groups));
   }
   return least + prepared(load.letters, load, costs);

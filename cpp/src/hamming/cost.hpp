@@ -21,6 +21,7 @@ struct Load {
   double split = 0;       // ns a position of the split engine, as it predicts itself, and the letters that it transforms
   double transformed = 0;
   unsigned code_width = 1;
+  bool streamed = false;  // one of many calls: engines are there, and know the text before
 };
 
 // What elementary steps take on one core, in ns, and the factors by which calibration found this machine to differ.

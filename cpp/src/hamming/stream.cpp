@@ -180,7 +180,7 @@ Method StateOf<Code>::choose(std::size_t count) {
   if (!chosen_[power]) {
     const Span<const Code> sample(window_.data(), std::min<std::size_t>(window_.size(), std::size_t{1} << 14));
     const Costs costs = active_costs();
-    const Prediction best = coded_.predictions(count, sample, costs).front();
+    const Prediction best = coded_.predictions(count, sample, costs, true).front();
     const bool singly = 5 + costs.single_byte * static_cast<double>(m_ * sizeof(Code)) < best.ns;
     chosen_[power] = singly ? kSingly : best.method;
   }
