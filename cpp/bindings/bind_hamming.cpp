@@ -55,14 +55,8 @@ py::array_t<T> moved(std::vector<T>&& values) {
   return py::array_t<T>(static_cast<py::ssize_t>(held->size()), held->data(), free);
 }
 
-py::tuple hits_of(const std::vector<Hit>& hits) {
-  py::array_t<std::int64_t> positions(static_cast<py::ssize_t>(hits.size()));
-  py::array_t<std::int32_t> distances(static_cast<py::ssize_t>(hits.size()));
-  for (std::size_t i = 0; i < hits.size(); ++i) {
-    positions.mutable_data()[i] = static_cast<std::int64_t>(hits[i].position);
-    distances.mutable_data()[i] = hits[i].distance;
-  }
-  return py::make_tuple(positions, distances);
+py::tuple hits_of(Hits&& hits) {
+  return py::make_tuple(moved(std::move(hits.positions)), moved(std::move(hits.distances)));
 }
 
 // The interpreter lock is worth releasing for work of over about 10 us.
@@ -105,23 +99,23 @@ void bind_plan(py::module_& m) {
            [](const Plan& plan, std::size_t pattern, const py::object& symbols, std::int64_t k, std::optional<std::size_t> limit,
               unsigned threads) {
              const Text text = text_of(symbols);
-             std::vector<Hit> hits;
+             Hits hits;
              {
                const MaybeUnlocked unlocked(comparisons(plan, text));
                hits = plan.find(pattern, text, k, limit.value_or(SIZE_MAX), threads);
              }
-             return hits_of(hits);
+             return hits_of(std::move(hits));
            },
            py::arg("pattern"), py::arg("text"), py::arg("k"), py::arg("limit"), py::arg("threads"))
       .def("best",
            [](const Plan& plan, std::size_t pattern, const py::object& symbols, std::size_t top) {
              const Text text = text_of(symbols);
-             std::vector<Hit> hits;
+             Hits hits;
              {
                const MaybeUnlocked unlocked(comparisons(plan, text));
                hits = plan.best(pattern, text, top);
              }
-             return hits_of(hits);
+             return hits_of(std::move(hits));
            },
            py::arg("pattern"), py::arg("text"), py::arg("top"))
       .def("approximate",
@@ -157,8 +151,8 @@ void bind_plan(py::module_& m) {
 // What the Python class makes its chunk from: (start, positions or None, distances).
 py::tuple chunk_of(Chunk&& chunk, bool with_positions) {
   py::object positions = py::none();
-  if (with_positions) positions = moved(std::move(chunk.positions));
-  return py::make_tuple(chunk.start, moved(std::move(chunk.distances)), positions);
+  if (with_positions) positions = moved(std::move(chunk.hits.positions));
+  return py::make_tuple(chunk.start, moved(std::move(chunk.hits.distances)), positions);
 }
 
 class StreamHolder {

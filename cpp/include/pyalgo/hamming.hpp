@@ -52,9 +52,28 @@ constexpr Method kMethods[] = {Method::compare, Method::bitslice, Method::ntt,  
                                Method::split,   Method::periodic, Method::sumset};
 const char* name(Method method) noexcept;
 
-struct Hit {
-  std::uint64_t position;  // of the alignment
-  std::int32_t distance;
+// Alignments and their distances, side by side.
+struct Hits {
+  std::vector<std::int64_t> positions;
+  std::vector<std::int32_t> distances;
+
+  std::size_t size() const noexcept { return positions.size(); }
+  void push_back(std::int64_t position, std::int32_t distance) {
+    positions.push_back(position);
+    distances.push_back(distance);
+  }
+  void append(const std::int64_t* new_positions, const std::int32_t* new_distances, std::size_t n) {
+    positions.insert(positions.end(), new_positions, new_positions + n);
+    distances.insert(distances.end(), new_distances, new_distances + n);
+  }
+  void reserve(std::size_t n) {
+    positions.reserve(n);
+    distances.reserve(n);
+  }
+  void resize(std::size_t n) {
+    positions.resize(n);
+    distances.resize(n);
+  }
 };
 
 // Distances as the caller wants them; the memory holds n - m + 1 values.
@@ -124,10 +143,10 @@ class Plan {
   void distances(const Text& text, Span<const Output> outputs, std::optional<std::int64_t> k, unsigned threads) const;
 
   // The alignments at which a pattern has at most k mismatches, in rising order; at most `limit` of them.
-  std::vector<Hit> find(std::size_t pattern, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const;
+  Hits find(std::size_t pattern, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const;
 
   // The `top` alignments of least distance, the earlier first among equals.
-  std::vector<Hit> best(std::size_t pattern, const Text& text, std::size_t top) const;
+  Hits best(std::size_t pattern, const Text& text, std::size_t top) const;
 
   // Values within a factor of 1 +- eps of the distances, all of them with probability 1 - delta, and which are the distances
   // themselves; n - m + 1 of both. Returns what was used.
@@ -151,8 +170,7 @@ class Plan {
 struct Chunk {
   std::uint64_t start = 0;   // the first alignment that is settled here
   std::uint64_t count = 0;   // how many are
-  std::vector<std::int32_t> distances;
-  std::vector<std::int64_t> positions;  // with k only
+  Hits hits;                 // without k, of every alignment, and no positions
 };
 
 // A pattern held against a text that arrives in pieces. Every alignment is settled once, as soon as its last symbol is there;

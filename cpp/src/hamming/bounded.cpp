@@ -26,6 +26,7 @@ struct Dense {
 
 // What a level provides.
 constexpr std::size_t depths[] = {0, 2, 4, 8, 16};
+constexpr std::size_t gather_slack = 8;                       // places that `gather` writes past the hits
 constexpr std::int64_t counter_limit = std::int64_t{1} << 20;  // k must be below
 
 template <class Code>
@@ -35,12 +36,22 @@ struct Kernels {
                            std::size_t from, std::size_t to, std::uint64_t* const* slot);
   void (*filter[5])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, std::uint64_t k,
                     std::size_t words, unsigned char* dead);
-  void (*gather)(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position,
-                 std::vector<Hit>& hits);
+  std::size_t (*gather)(const std::int32_t* distances, std::size_t width, std::int32_t k, std::int64_t position,
+                        std::int64_t* positions, std::int32_t* found);
 };
 
-// Compiled for the baseline: no code of the library may be instantiated at a level.
-void append(const Hit* found, std::size_t n, std::vector<Hit>& hits) { hits.insert(hits.end(), found, found + n); }
+// Byte i of entry b is the place of the i-th bit set in b: what moves the lanes that are wanted to the front.
+struct Packing {
+  std::uint64_t lanes[256];
+  constexpr Packing() : lanes() {
+    for (unsigned b = 0; b < 256; ++b) {
+      unsigned n = 0;
+      for (std::uint64_t lane = 0; lane < 8; ++lane)
+        if ((b >> lane & 1) != 0) lanes[b] |= lane << (8 * n++);
+    }
+  }
+};
+constexpr Packing packing;
 
 namespace generic {
 #if defined(PYALGO_VECTORS)
@@ -154,7 +165,7 @@ class Bounded final : public BoundedSearch<Code> {
     return state;
   }
 
-  void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, std::vector<Hit>& hits,
+  void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, Hits& hits,
               Workspace& workspace) const override;
 
  private:
@@ -176,7 +187,7 @@ class Bounded final : public BoundedSearch<Code> {
     std::size_t size;
     std::uint64_t position;
     std::int64_t k;
-    std::vector<Hit>& hits;
+    Hits& hits;
   };
 
   void prepare(const Job& job, State& state) const;
@@ -184,6 +195,7 @@ class Bounded final : public BoundedSearch<Code> {
   std::size_t fill(const Job& job, std::size_t from, std::size_t width, std::size_t before, State& state) const;
   void verify(const Job& job, std::size_t x, std::size_t& groups) const;
   void count(const Job& job, std::size_t from, std::size_t width, State& state) const;
+  void gather(const Job& job, std::size_t from, std::size_t width, std::int32_t k, State& state) const;
 
   Pattern<Code> pattern_;
   std::int64_t k_planned_;
@@ -196,7 +208,7 @@ class Bounded final : public BoundedSearch<Code> {
 
 template <class Code>
 void Bounded<Code>::search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k,
-                           std::vector<Hit>& hits, Workspace& workspace) const {
+                           Hits& hits, Workspace& workspace) const {
   if (k < 0 || size < pattern_.length) return;
   auto& state = static_cast<State&>(workspace);
   const Job job{text, size, position, k, hits};
@@ -299,7 +311,7 @@ std::size_t Bounded<Code>::fill(const Job& job, std::size_t from, std::size_t wi
 template <class Code>
 void Bounded<Code>::verify(const Job& job, std::size_t x, std::size_t& groups) const {
   const std::int64_t d = level_.kernels->distance(job.text + x, dense_, job.k, groups);
-  if (d <= job.k) job.hits.push_back({job.position + x, static_cast<std::int32_t>(d)});
+  if (d <= job.k) job.hits.push_back(static_cast<std::int64_t>(job.position + x), static_cast<std::int32_t>(d));
 }
 
 // The alignments [from, from + width) by the exact engine, in pieces whose distances stay in cache.
@@ -312,7 +324,21 @@ void Bounded<Code>::count(const Job& job, std::size_t from, std::size_t width, S
     if (state.distances.size() < here) state.distances.resize(here);
     const Target target{state.distances.data(), here, false, static_cast<std::int32_t>(pattern_.codes.size())};
     exact_->count(job.text + from, here + pattern_.length - 1, job.position + from, {&target, 1}, *state.exact);
-    level_.kernels->gather(state.distances.data(), here, k, job.position + from, job.hits);
+    gather(job, from, here, k, state);
+  }
+}
+
+// The hits among state.distances, which are those of the alignments [from, from + width).
+template <class Code>
+void Bounded<Code>::gather(const Job& job, std::size_t from, std::size_t width, std::int32_t k, State& state) const {
+  constexpr std::size_t part = 1024;
+  std::int64_t positions[part + gather_slack];
+  std::int32_t distances[part + gather_slack];
+  for (std::size_t x = 0; x < width; x += part) {
+    const std::size_t found =
+        level_.kernels->gather(state.distances.data() + x, std::min(part, width - x), k,
+                               static_cast<std::int64_t>(job.position + from + x), positions, distances);
+    if (found > 0) job.hits.append(positions, distances, found);
   }
 }
 

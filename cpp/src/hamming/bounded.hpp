@@ -12,7 +12,6 @@
 
 namespace pyalgo::hamming {
 
-
 // A symbol of the text that matches everything.
 template <class Code>
 struct TextWildcard {
@@ -32,7 +31,7 @@ class BoundedSearch {
   };
   virtual ~BoundedSearch() = default;
   virtual std::unique_ptr<Workspace> make_workspace() const = 0;
-  virtual void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, std::vector<Hit>& hits,
+  virtual void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, Hits& hits,
                       Workspace& workspace) const = 0;
 };
 

@@ -13,8 +13,8 @@ class Prepared {
  public:
   virtual ~Prepared() = default;
   virtual void distances(const Text& text, Span<const Output> outputs, std::optional<std::int64_t> k, unsigned threads) const = 0;
-  virtual std::vector<Hit> find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const = 0;
-  virtual std::vector<Hit> best(std::size_t p, const Text& text, std::size_t top) const = 0;
+  virtual Hits find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const = 0;
+  virtual Hits best(std::size_t p, const Text& text, std::size_t top) const = 0;
   virtual ApproxMethod approximate(std::size_t p, const Text& text, const ApproxOptions& options, Span<double> values,
                                    Span<std::uint8_t> exact) const = 0;
   virtual std::vector<Prediction> explain(const Text& text, std::size_t n) const = 0;
@@ -72,8 +72,8 @@ class PreparedFor final : public Prepared {
       : coded_(patterns, wildcard, std::move(alphabet)), method_(method) {}
 
   void distances(const Text& text, Span<const Output> outputs, std::optional<std::int64_t> k, unsigned threads) const override;
-  std::vector<Hit> find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const override;
-  std::vector<Hit> best(std::size_t p, const Text& text, std::size_t top) const override;
+  Hits find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const override;
+  Hits best(std::size_t p, const Text& text, std::size_t top) const override;
   ApproxMethod approximate(std::size_t p, const Text& text, const ApproxOptions& options, Span<double> values,
                            Span<std::uint8_t> exact) const override;
   std::vector<Prediction> explain(const Text& text, std::size_t n) const override {
@@ -172,40 +172,45 @@ void PreparedFor<Code>::clipped_distances(const Text& text, Span<const Output> o
   for (std::size_t p = 0; p < outputs.size(); ++p) {
     const Writer writer(outputs[p], k);
     writer.fill(alignments(text.size, coded_.pattern(p).length));
-    for (const Hit& hit : find(p, text, k, SIZE_MAX, threads)) writer.write(&hit.distance, hit.position, 1);
+    const Hits hits = find(p, text, k, SIZE_MAX, threads);
+    for (std::size_t i = 0; i < hits.size(); ++i)
+      writer.write(&hits.distances[i], static_cast<std::size_t>(hits.positions[i]), 1);
   }
 }
 
 template <class Code>
-std::vector<Hit> PreparedFor<Code>::find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const {
+Hits PreparedFor<Code>::find(std::size_t p, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const {
   const std::size_t m = coded_.pattern(p).length, total = alignments(text.size, m);
   if (total == 0 || limit == 0) return {};
   const std::vector<Code> some = sample(text);
   const auto search = coded_.bounded(p, k, some);
   const std::size_t stretch = ceil_div(total, std::max(threads, 1U));
-  std::vector<std::vector<Hit>> found(ceil_div(total, stretch));
+  std::vector<Hits> found(ceil_div(total, stretch));
   parallel_for(total, stretch, threads, [&](std::size_t first, std::size_t last) {
     const auto workspace = search->make_workspace();
-    std::vector<Hit>& hits = found[first / stretch];
+    Hits& hits = found[first / stretch];
     for_pieces(text, first, last, m, false, [&](const Code* codes, std::size_t size, std::size_t begin, std::size_t) {
       if (hits.size() < limit) search->search(codes, size, begin, k, hits, *workspace);
     });
   });
-  std::vector<Hit> all;
-  for (const std::vector<Hit>& hits : found)
-    all.insert(all.end(), hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(std::min(hits.size(), limit - all.size())));
+  Hits all = std::move(found.front());
+  if (all.size() > limit) all.resize(limit);
+  std::size_t sum = all.size();
+  for (std::size_t i = 1; i < found.size(); ++i) sum += found[i].size();
+  all.reserve(std::min(sum, limit));
+  for (std::size_t i = 1; i < found.size(); ++i)
+    all.append(found[i].positions.data(), found[i].distances.data(), std::min(found[i].size(), limit - all.size()));
   return all;
 }
 
 template <class Code>
-std::vector<Hit> PreparedFor<Code>::best(std::size_t p, const Text& text, std::size_t top) const {
+Hits PreparedFor<Code>::best(std::size_t p, const Text& text, std::size_t top) const {
   const std::size_t m = coded_.pattern(p).length, total = alignments(text.size, m);
   if (total == 0 || top == 0) return {};
-  const auto before = [](const Hit& a, const Hit& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.position < b.position;
-  };
+  using Ranked = std::pair<std::int32_t, std::int64_t>;  // distance, position
   const std::vector<Code> some = sample(text);
-  std::vector<Hit> heap, hits;  // of the best so far, the worst on top
+  std::vector<Ranked> heap;  // of the best so far, the worst on top
+  Hits hits;
   std::int64_t k = static_cast<std::int64_t>(m);
   std::unique_ptr<BoundedSearch<Code>> search;
   std::unique_ptr<typename BoundedSearch<Code>::Workspace> workspace;
@@ -217,21 +222,24 @@ std::vector<Hit> PreparedFor<Code>::best(std::size_t p, const Text& text, std::s
       workspace = search->make_workspace();
       planned = k;
     }
-    hits.clear();
+    hits.resize(0);
     search->search(codes, size, begin, k, hits, *workspace);
-    for (const Hit& hit : hits) {
-      if (heap.size() == top && !before(hit, heap.front())) continue;
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+      const Ranked hit{hits.distances[i], hits.positions[i]};
+      if (heap.size() == top && hit > heap.front()) continue;
       if (heap.size() == top) {
-        std::pop_heap(heap.begin(), heap.end(), before);
+        std::pop_heap(heap.begin(), heap.end());
         heap.pop_back();
       }
       heap.push_back(hit);
-      std::push_heap(heap.begin(), heap.end(), before);
+      std::push_heap(heap.begin(), heap.end());
     }
-    if (heap.size() == top) k = heap.front().distance - 1;  // later alignments must be strictly better
+    if (heap.size() == top) k = heap.front().first - 1;  // later alignments must be strictly better
   });
-  std::sort_heap(heap.begin(), heap.end(), before);
-  return heap;
+  std::sort_heap(heap.begin(), heap.end());
+  Hits ranked;
+  for (const auto& [distance, position] : heap) ranked.push_back(position, distance);
+  return ranked;
 }
 
 template <class Code>
@@ -305,11 +313,11 @@ void Plan::distances(const Text& text, Span<const Output> outputs, std::optional
   prepared(text.type).distances(text, outputs, k, threads);
 }
 
-std::vector<Hit> Plan::find(std::size_t pattern, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const {
+Hits Plan::find(std::size_t pattern, const Text& text, std::int64_t k, std::size_t limit, unsigned threads) const {
   return prepared(text.type).find(pattern, text, k, limit, threads);
 }
 
-std::vector<Hit> Plan::best(std::size_t pattern, const Text& text, std::size_t top) const {
+Hits Plan::best(std::size_t pattern, const Text& text, std::size_t top) const {
   return prepared(text.type).best(pattern, text, top);
 }
 

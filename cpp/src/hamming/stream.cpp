@@ -116,7 +116,6 @@ class StateOf final : public Stream::State {
   std::unique_ptr<BoundedSearch<Code>> search_;
   std::unique_ptr<typename BoundedSearch<Code>::Workspace> search_workspace_;
   std::vector<std::int32_t> counts_;
-  std::vector<Hit> hits_;
 };
 
 template <class Code>
@@ -141,31 +140,27 @@ template <class Code>
 void StateOf<Code>::settle(std::size_t count, Chunk& chunk) {
   if (count == 0) return;
   if (!k_) {
-    const std::size_t before = chunk.distances.size();
-    chunk.distances.resize(before + count);
-    this->count(count, chunk.distances.data() + before);
-    learn(chunk.distances.data() + before, nullptr, count);
+    std::vector<std::int32_t>& distances = chunk.hits.distances;
+    const std::size_t before = distances.size();
+    distances.resize(before + count);
+    this->count(count, distances.data() + before);
+    learn(distances.data() + before, nullptr, count);
   } else {
-    const std::size_t before = chunk.distances.size();
-    hits_.clear();
+    const std::size_t before = chunk.hits.size();
     if (count >= 256 && method_ == Method::automatic) {
       const Span<const Code> sample(window_.data(), std::min<std::size_t>(window_.size(), std::size_t{1} << 14));
       if (!search_) {
         search_ = coded_.bounded(0, *k_, sample);
         search_workspace_ = search_->make_workspace();
       }
-      search_->search(window_.data(), count + m_ - 1, stats.n_emitted, *k_, hits_, *search_workspace_);
+      search_->search(window_.data(), count + m_ - 1, stats.n_emitted, *k_, chunk.hits, *search_workspace_);
     } else {
       counts_.resize(std::max(counts_.size(), count));
       this->count(count, counts_.data());
       for (std::size_t i = 0; i < count; ++i)
-        if (counts_[i] <= *k_) hits_.push_back({stats.n_emitted + i, counts_[i]});
+        if (counts_[i] <= *k_) chunk.hits.push_back(static_cast<std::int64_t>(stats.n_emitted + i), counts_[i]);
     }
-    for (const Hit& hit : hits_) {
-      chunk.positions.push_back(static_cast<std::int64_t>(hit.position));
-      chunk.distances.push_back(hit.distance);
-    }
-    learn(chunk.distances.data() + before, chunk.positions.data() + before, chunk.distances.size() - before);
+    learn(chunk.hits.distances.data() + before, chunk.hits.positions.data() + before, chunk.hits.size() - before);
   }
   chunk.count += count;
   stats.n_emitted += count;
