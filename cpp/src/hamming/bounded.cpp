@@ -103,6 +103,7 @@ Level<Code> level_at(Isa isa) {
 constexpr std::size_t widest = 512;              // bits of the widest Word
 constexpr std::size_t plane_budget = 192 << 10;  // bytes of all planes
 constexpr std::size_t head = 8192;               // symbols of the text from which the letters' rates are taken
+constexpr std::size_t least_piece = 1 << 15, most_piece = 1 << 22;  // alignments counted at a time
 constexpr std::size_t probe = 4096;              // positions of a stretch's first block
 
 // The planes of a sample: where each lies in the buffer, and what it takes to build and count them.
@@ -188,6 +189,7 @@ class Bounded final : public BoundedSearch<Code> {
     std::uint64_t position;
     std::int64_t k;
     Hits& hits;
+    std::size_t before;  // hits there were
   };
 
   void prepare(const Job& job, State& state) const;
@@ -195,6 +197,7 @@ class Bounded final : public BoundedSearch<Code> {
   std::size_t fill(const Job& job, std::size_t from, std::size_t width, std::size_t before, State& state) const;
   void verify(const Job& job, std::size_t x, std::size_t& groups) const;
   void count(const Job& job, std::size_t from, std::size_t width, State& state) const;
+  void make_room(const Job& job, std::size_t done, std::size_t more) const;
   void gather(const Job& job, std::size_t from, std::size_t width, std::int32_t k, State& state) const;
 
   Pattern<Code> pattern_;
@@ -211,7 +214,7 @@ void Bounded<Code>::search(const Code* text, std::size_t size, std::uint64_t pos
                            Hits& hits, Workspace& workspace) const {
   if (k < 0 || size < pattern_.length) return;
   auto& state = static_cast<State&>(workspace);
-  const Job job{text, size, position, k, hits};
+  const Job job{text, size, position, k, hits, hits.size()};
   const std::size_t alignments = size - pattern_.length + 1;
   const bool hopeless = k >= std::min(static_cast<std::int64_t>(pattern_.codes.size()), counter_limit);
   std::size_t groups = 0;
@@ -317,15 +320,29 @@ void Bounded<Code>::verify(const Job& job, std::size_t x, std::size_t& groups) c
 // The alignments [from, from + width) by the exact engine, in pieces whose distances stay in cache.
 template <class Code>
 void Bounded<Code>::count(const Job& job, std::size_t from, std::size_t width, State& state) const {
-  const std::size_t piece = std::max<std::size_t>(8 * pattern_.length, 1 << 14);
+  const std::size_t piece = std::clamp<std::size_t>(16 * pattern_.length, least_piece, most_piece);
   const auto k = static_cast<std::int32_t>(std::min<std::int64_t>(job.k, std::numeric_limits<std::int32_t>::max()));
-  for (const std::size_t end = from + width; from < end; from += piece) {
-    const std::size_t here = std::min(piece, end - from);
+  for (const std::size_t end = from + width; from < end;) {
+    // No short one at the end.
+    const std::size_t left = end - from, here = left < 2 * piece ? left : piece;
     if (state.distances.size() < here) state.distances.resize(here);
     const Target target{state.distances.data(), here, false, static_cast<std::int32_t>(pattern_.codes.size())};
     exact_->count(job.text + from, here + pattern_.length - 1, job.position + from, {&target, 1}, *state.exact);
     gather(job, from, here, k, state);
+    from += here;
   }
+}
+
+// Room for `more` hits, and for as many as are still to come if they are as frequent as among the alignments so far: it is
+// costly to move many of them several times.
+template <class Code>
+void Bounded<Code>::make_room(const Job& job, std::size_t done, std::size_t more) const {
+  Hits& hits = job.hits;
+  const std::size_t needed = hits.size() + more;
+  if (needed <= hits.positions.capacity() && needed <= hits.distances.capacity()) return;
+  const double rate = static_cast<double>(needed - job.before) / static_cast<double>(done);
+  const auto left = static_cast<double>(job.size - pattern_.length + 1 - done);
+  hits.reserve(std::max(needed + static_cast<std::size_t>(1.1 * rate * left) + 64, hits.size() + hits.size() / 2));
 }
 
 // The hits among state.distances, which are those of the alignments [from, from + width).
@@ -338,7 +355,9 @@ void Bounded<Code>::gather(const Job& job, std::size_t from, std::size_t width, 
     const std::size_t found =
         level_.kernels->gather(state.distances.data() + x, std::min(part, width - x), k,
                                static_cast<std::int64_t>(job.position + from + x), positions, distances);
-    if (found > 0) job.hits.append(positions, distances, found);
+    if (found == 0) continue;
+    make_room(job, from + x + std::min(part, width - x), found);
+    job.hits.append(positions, distances, found);
   }
 }
 

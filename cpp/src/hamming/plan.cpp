@@ -189,7 +189,9 @@ Hits PreparedFor<Code>::find(std::size_t p, const Text& text, std::int64_t k, st
   parallel_for(total, stretch, threads, [&](std::size_t first, std::size_t last) {
     const auto workspace = search->make_workspace();
     Hits& hits = found[first / stretch];
-    for_pieces(text, first, last, m, false, [&](const Code* codes, std::size_t size, std::size_t begin, std::size_t) {
+    // All at once, as a search that must count reads a pattern more; unless it may end early.
+    const bool whole = limit == SIZE_MAX;
+    for_pieces(text, first, last, m, whole, [&](const Code* codes, std::size_t size, std::size_t begin, std::size_t) {
       if (hits.size() < limit) search->search(codes, size, begin, k, hits, *workspace);
     });
   });
