@@ -42,14 +42,17 @@ std::vector<Code> random_codes(std::size_t size, std::uint32_t letters, std::mt1
 }
 
 template <class Code>
-std::vector<std::int32_t> naive_matches(const std::vector<Code>& text, const Pattern<Code>& pattern, std::size_t count) {
+std::vector<std::int32_t> naive_matches(const std::vector<Code>& text, const Pattern<Code>& pattern,
+                                        std::size_t count) {
   std::vector<std::int32_t> matches(count);
   for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t k = 0; k < pattern.codes.size(); ++k) matches[i] += text[i + pattern.offsets[k]] == pattern.codes[k];
+    for (std::size_t k = 0; k < pattern.codes.size(); ++k)
+      matches[i] += text[i + pattern.offsets[k]] == pattern.codes[k];
   return matches;
 }
 
-// Counts all alignments but the last `spare` of each pattern in pieces of `piece` (0: at once), half of the targets accumulating.
+// Counts all alignments but the last `spare` of each pattern in pieces of `piece` (0: at once), half of the targets
+// accumulating.
 template <class Code>
 void check_engine(const Engine<Code>& engine, const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& text,
                   std::size_t piece = 0, std::size_t spare = 0) {
@@ -83,7 +86,8 @@ void check_engine(const Engine<Code>& engine, const std::vector<Pattern<Code>>& 
 inline std::vector<Isa> isa_levels() {
   std::vector<Isa> levels;
   for (Isa isa : {Isa::generic, Isa::neon, Isa::avx2, Isa::avx512})
-    if (isa == Isa::generic || isa == detected_isa() || (isa == Isa::avx2 && detected_isa() == Isa::avx512)) levels.push_back(isa);
+    if (isa == Isa::generic || isa == detected_isa() || (isa == Isa::avx2 && detected_isa() == Isa::avx512))
+      levels.push_back(isa);
   return levels;
 }
 

@@ -1,4 +1,5 @@
-// Approximate distances: the bounds hold for every alignment at once (spec 6.10), and the tails that the checkpoints rest on.
+// Approximate distances: the bounds hold for every alignment at once (spec 6.10), and the tails that the checkpoints
+// rest on.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -18,7 +19,9 @@ struct Naive : Engine<Code> {
     std::size_t nbytes() const noexcept override { return 0; }
   };
   explicit Naive(std::vector<Pattern<Code>> p) : patterns(std::move(p)) {}
-  std::unique_ptr<typename Engine<Code>::Workspace> make_workspace() const override { return std::make_unique<Empty>(); }
+  std::unique_ptr<typename Engine<Code>::Workspace> make_workspace() const override {
+    return std::make_unique<Empty>();
+  }
   void count(const Code* text, std::size_t size, std::uint64_t, Span<const Target> targets,
              typename Engine<Code>::Workspace&) const override {
     CHECK(targets.size() == patterns.size());
@@ -100,9 +103,11 @@ Outcome approximate(const Case<Code>& test, const ApproxOptions& options, const 
   engines.exact = &test.engine;
   engines.verify = verify<Code>;
   const double counted = static_cast<double>(test.pattern.offsets.size());
-  const std::vector<Checkpoint> checks = checkpoints(test.pattern.offsets.size(), test.d.size(), options.eps, options.delta);
+  const std::vector<Checkpoint> checks =
+      checkpoints(test.pattern.offsets.size(), test.d.size(), options.eps, options.delta);
   engines.sampler = [&](std::vector<Pattern<Code>> p) { return make_sampler(std::move(p), checks); };
-  Outcome out{ApproxMethod::automatic, std::vector<double>(test.d.size(), -1), std::vector<std::uint8_t>(test.d.size(), 7)};
+  Outcome out{ApproxMethod::automatic, std::vector<double>(test.d.size(), -1),
+              std::vector<std::uint8_t>(test.d.size(), 7)};
   engines.projected = [&out](std::vector<Pattern<std::uint8_t>> p) {
     ++out.rounds;
     return std::make_unique<Naive<std::uint8_t>>(std::move(p));
@@ -132,10 +137,11 @@ Case<std::uint8_t> one_pair(std::size_t m) {
   return {text, all_counted(std::vector<std::uint8_t>(m, 1))};
 }
 
-// A periodic pattern of `sigma` letters, and a text that follows it with ever more errors: d is spread at multiples of the
-// period and near m elsewhere. Every fourth position is a wildcard if asked for.
+// A periodic pattern of `sigma` letters, and a text that follows it with ever more errors: d is spread at multiples of
+// the period and near m elsewhere. Every fourth position is a wildcard if asked for.
 template <class Code>
-Case<Code> decaying(std::size_t m, std::size_t n, std::uint32_t sigma, std::uint32_t period, bool wildcards, std::uint64_t seed) {
+Case<Code> decaying(std::size_t m, std::size_t n, std::uint32_t sigma, std::uint32_t period, bool wildcards,
+                    std::uint64_t seed) {
   PhiloxStream random(seed, 7, 0);
   std::vector<Code> unit(period), text(n);
   for (Code& c : unit) c = static_cast<Code>(random.below(sigma));
@@ -190,8 +196,9 @@ void test_project() {
   CHECK(approximate(spread, {.007, 1e-6, ApproxMethod::project, 0}).used == ApproxMethod::exact);
 }
 
-// A pair of letters falls into one bucket as seldom as promised, so that a projection loses no more than 1/B on average: one
-// pair carries all mismatches, so one round loses all of them or none, and only the maximum over rounds is right.
+// A pair of letters falls into one bucket as seldom as promised, so that a projection loses no more than 1/B on
+// average: one pair carries all mismatches, so one round loses all of them or none, and only the maximum over rounds is
+// right.
 void test_one_pair_in_many_letters() {
   std::vector<std::uint8_t> letters(600);
   for (std::size_t j = 0; j < letters.size(); ++j) letters[j] = static_cast<std::uint8_t>(j % 100);
@@ -205,14 +212,15 @@ void test_one_pair_in_many_letters() {
     const ApproxOptions options{.3, .9, ApproxMethod::project, seed};
     std::vector<double> value(1);
     std::vector<std::uint8_t> exact(1);
-    ApproxEngines<std::uint8_t> engines{&test.engine, verify<std::uint8_t>, nullptr, [](auto p) {
-                                          return std::make_unique<Naive<std::uint8_t>>(std::move(p));
-                                        }};
-    approx_distances(text.data(), text.size(), test.pattern, options, engines, sample_all, {value.data(), 1}, {exact.data(), 1});
+    ApproxEngines<std::uint8_t> engines{&test.engine, verify<std::uint8_t>, nullptr,
+                                        [](auto p) { return std::make_unique<Naive<std::uint8_t>>(std::move(p)); }};
+    approx_distances(text.data(), text.size(), test.pattern, options, engines, sample_all, {value.data(), 1},
+                     {exact.data(), 1});
     CHECK(value[0] == 0 || value[0] == 6);
     lost += value[0] == 0;
   }
-  CHECK(lost > 395 && lost < 605);  // 500 expected, 21 the standard deviation: fails with probability 1e-6 on other seeds
+  CHECK(lost > 395 &&
+        lost < 605);  // 500 expected, 21 the standard deviation: fails with probability 1e-6 on other seeds
 }
 
 void test_choices() {
@@ -228,7 +236,8 @@ void test_choices() {
   CHECK(approximate(wide, sample).used == ApproxMethod::sample);
   CHECK(approximate(wide, {.3, 1e-6, ApproxMethod::project, 5}).used == ApproxMethod::project);
   const Case<std::uint8_t> wild{std::vector<std::uint8_t>(50, 1), {20, {}, {}}};
-  for (ApproxMethod method : {ApproxMethod::automatic, ApproxMethod::exact, ApproxMethod::sample, ApproxMethod::project})
+  for (ApproxMethod method :
+       {ApproxMethod::automatic, ApproxMethod::exact, ApproxMethod::sample, ApproxMethod::project})
     CHECK(approximate(wild, {.3, 1e-6, method, 5}).used == ApproxMethod::exact);
   for (double bad : {0.0, 1.0, -0.1, std::nan("")}) {
     CHECK(throws<std::invalid_argument>([&] { approximate(pair, {bad, 1e-6, ApproxMethod::sample, 0}); }));
@@ -256,8 +265,9 @@ double log_choose(std::size_t n, std::size_t k) {
          std::lgamma(static_cast<double>(n - k) + 1);
 }
 
-// The probability of being settled wrongly at a checkpoint, from the exact hypergeometric distribution and for every distance,
-// is within the share of delta that the union bound gives it, but not so far that the bound could be a mere accident.
+// The probability of being settled wrongly at a checkpoint, from the exact hypergeometric distribution and for every
+// distance, is within the share of delta that the union bound gives it, but not so far that the bound could be a mere
+// accident.
 void test_tails() {
   constexpr std::size_t counted = 1200;
   for (double eps : {.1, .2, .3, .6}) {
@@ -274,7 +284,8 @@ void test_tails() {
           double wrong = 0;
           for (std::size_t x = check.stop; x <= std::min(s, d); ++x) {
             if (s - x > counted - d) continue;
-            const double value = static_cast<double>(x) * counted / static_cast<double>(s), real = static_cast<double>(d);
+            const double value = static_cast<double>(x) * counted / static_cast<double>(s),
+                         real = static_cast<double>(d);
             if ((1 - eps) * real <= value && value <= (1 + eps) * real) continue;
             wrong += std::exp(log_choose(d, x) + log_choose(counted - d, s - x) - log_choose(counted, s));
           }
@@ -289,7 +300,8 @@ void test_tails() {
 // The thresholds that a platform with another logarithm would have to get too.
 void test_pinned() {
   std::uint64_t sum = 0, number = 0;
-  for (const Checkpoint& check : checkpoints(65536, 1000000, .1, 1e-6)) sum += ++number * (check.samples + 7 * check.stop);
+  for (const Checkpoint& check : checkpoints(65536, 1000000, .1, 1e-6))
+    sum += ++number * (check.samples + 7 * check.stop);
   CHECK(number == 21 && sum == 8155047);
 }
 

@@ -1,5 +1,5 @@
-// Engine E6 against a naive count: every k and code width, with and without an exact engine to fall back on, wildcards on both
-// sides, text that the filter cannot cope with, and k that changes between the calls of one workspace.
+// Engine E6 against a naive count: every k and code width, with and without an exact engine to fall back on, wildcards
+// on both sides, text that the filter cannot cope with, and k that changes between the calls of one workspace.
 #include "../src/hamming/bounded.hpp"
 
 #include "../src/hamming/compare.hpp"
@@ -11,16 +11,16 @@ using namespace pyalgo::hamming;
 namespace {
 
 template <class Code>
-std::vector<Hit> expected_hits(const std::vector<Code>& text, const Pattern<Code>& pattern, TextWildcard<Code> wildcard,
-                               std::int64_t k) {
-  std::vector<Hit> hits;
+Hits expected_hits(const std::vector<Code>& text, const Pattern<Code>& pattern, TextWildcard<Code> wildcard,
+                   std::int64_t k) {
+  Hits hits;
   for (std::size_t i = 0; i + pattern.length <= text.size(); ++i) {
     std::int32_t d = 0;
     for (std::size_t j = 0; j < pattern.codes.size() && d <= k; ++j) {
       const Code c = text[i + pattern.offsets[j]];
       d += c != pattern.codes[j] && !(wildcard.present && c == wildcard.code);
     }
-    if (d <= k) hits.push_back({i + 1000, d});
+    if (d <= k) hits.push_back(static_cast<std::int64_t>(i) + 1000, d);
   }
   return hits;
 }
@@ -33,12 +33,12 @@ void check_search(const std::vector<Code>& text, const Pattern<Code>& pattern, T
   const auto bounded = make_bounded<Code>(pattern, ks[0], wildcard, exact, isa);
   const auto workspace = bounded->make_workspace();
   for (std::int64_t k : ks) {
-    std::vector<Hit> hits{{1, 2}};
+    Hits hits{{1}, {2}};
     bounded->search(text.data(), text.size(), 1000, k, hits, *workspace);
     const auto expected = expected_hits(text, pattern, wildcard, k);
-    CHECK(hits.size() == expected.size() + 1 && hits[0].position == 1);
+    CHECK(hits.size() == expected.size() + 1 && hits.positions[0] == 1);
     for (std::size_t i = 0; i < expected.size(); ++i)
-      CHECK(hits[i + 1].position == expected[i].position && hits[i + 1].distance == expected[i].distance);
+      CHECK(hits.positions[i + 1] == expected.positions[i] && hits.distances[i + 1] == expected.distances[i]);
   }
 }
 

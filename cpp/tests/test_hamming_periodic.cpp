@@ -27,7 +27,8 @@ void test_small(std::mt19937& random) {
     const std::size_t n = 1 + random() % 64, m = 1 + random() % n, period = 1 + random() % 9;
     const auto text = edited_codes<Code>(n, period, random() % 9, letters, random);
     std::vector<Pattern<Code>> patterns = {pattern_of(edited_codes<Code>(m, period, random() % 4, letters, random))};
-    if (trial % 3 == 0) patterns.push_back(with_wildcards(pattern_of(edited_codes<Code>(n, 3, 3, letters, random)), .4, random));
+    if (trial % 3 == 0)
+      patterns.push_back(with_wildcards(pattern_of(edited_codes<Code>(n, 3, 3, letters, random)), .4, random));
     if (trial % 7 == 0) patterns.push_back({m, {}, {}});
     for (std::size_t r : {std::size_t{0}, std::size_t{1}, period, std::size_t{64}, std::size_t{100}})
       check_engine(*make_periodic(patterns, r), patterns, text, random() % 9);
@@ -37,11 +38,13 @@ void test_small(std::mt19937& random) {
 // Blocks hold 8192 symbols or a whole pattern; texts end around their borders.
 void test_blocks(std::mt19937& random) {
   for (std::size_t m : {std::size_t{1}, std::size_t{64}, std::size_t{511}, std::size_t{9001}})
-    for (std::size_t n : {std::size_t{8191}, std::size_t{8192}, std::size_t{8193}, std::size_t{9001}, std::size_t{18003}}) {
+    for (std::size_t n :
+         {std::size_t{8191}, std::size_t{8192}, std::size_t{8193}, std::size_t{9001}, std::size_t{18003}}) {
       if (n < m) continue;
       const auto text = edited_codes<std::uint16_t>(n, 7, 50, 300, random);
       const auto pattern = with_wildcards(pattern_of(edited_codes<std::uint16_t>(m, 7, 9, 300, random)), .01, random);
-      check_engine<std::uint16_t>(*make_periodic<std::uint16_t>({pattern}), {pattern}, text, n % 2 * 5000, n - m > 20 ? 20 : 0);
+      check_engine<std::uint16_t>(*make_periodic<std::uint16_t>({pattern}), {pattern}, text, n % 2 * 5000,
+                                  n - m > 20 ? 20 : 0);
     }
   const std::vector<std::uint8_t> same(20000, 1);
   const auto pattern = pattern_of(std::vector<std::uint8_t>(12289, 1));
@@ -79,7 +82,8 @@ void test_best_period(std::mt19937& random) {
   }
 }
 
-// The spec's example: 20 edits at period 7 in 1000 places cost under one increment a position; random text costs m and more.
+// The spec's example: 20 edits at period 7 in 1000 places cost under one increment a position; random text costs m and
+// more.
 void test_increments(std::mt19937& random) {
   const std::size_t n = 100000;
   const auto text = edited_codes<std::uint8_t>(n, 7, 20, 4, random);

@@ -12,8 +12,8 @@ using namespace pyalgo::hamming;
 namespace {
 
 template <class Code>
-void check_split(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& text, const std::vector<double>& density,
-                 std::size_t piece = 0, std::size_t spare = 0) {
+void check_split(const std::vector<Pattern<Code>>& patterns, const std::vector<Code>& text,
+                 const std::vector<double>& density, std::size_t piece = 0, std::size_t spare = 0) {
   for (Isa isa : isa_levels()) check_engine(*make_split(patterns, density, isa), patterns, text, piece, spare);
 }
 
@@ -25,9 +25,11 @@ void test_small(std::mt19937& random) {
     const std::size_t n = 1 + random() % 64, m = 1 + random() % n;
     const auto text = random_codes<Code>(n, letters, random);
     std::vector<Pattern<Code>> patterns = {pattern_of(random_codes<Code>(m, letters, random))};
-    if (trial % 3 == 0) patterns.push_back(with_wildcards(pattern_of(random_codes<Code>(1 + random() % n, letters, random)), .5, random));
+    if (trial % 3 == 0)
+      patterns.push_back(with_wildcards(pattern_of(random_codes<Code>(1 + random() % n, letters, random)), .5, random));
     if (trial % 7 == 0) patterns.push_back({m, {}, {}});
-    for (double density : {0., 1e-9, 1e-3, .3}) check_split(patterns, text, std::vector<double>(letters, density), random() % 9);
+    for (double density : {0., 1e-9, 1e-3, .3})
+      check_split(patterns, text, std::vector<double>(letters, density), random() % 9);
   }
 }
 
@@ -38,7 +40,8 @@ void test_scatter(std::mt19937& random) {
     for (std::size_t extra : {std::size_t{0}, std::size_t{1}, std::size_t{300}, 8192 - m % 8192}) {
       const std::uint32_t letters = m > 1000 ? 90 : 3;
       const auto text = random_codes<std::uint16_t>(m + extra, letters, random);
-      const std::vector<Pattern<std::uint16_t>> patterns = {pattern_of(random_codes<std::uint16_t>(m, letters, random))};
+      const std::vector<Pattern<std::uint16_t>> patterns = {
+          pattern_of(random_codes<std::uint16_t>(m, letters, random))};
       std::vector<double> density(letters, .01);
       for (std::uint32_t c = 0; c < letters; c += 2) density[c] = 0;
       const Scatter<std::uint16_t> scatter(patterns, [&](std::uint16_t code) { return density[code]; });
@@ -58,13 +61,15 @@ void test_scatter(std::mt19937& random) {
 void test_uniform() {
   const std::vector<std::uint8_t> text(30000, 1);
   for (std::size_t m : {std::size_t{1}, std::size_t{8192}, std::size_t{29990}}) {
-    const Scatter<std::uint8_t> scatter({pattern_of(std::vector<std::uint8_t>(m, 1))}, [](std::uint8_t) { return .001; });
+    const Scatter<std::uint8_t> scatter({pattern_of(std::vector<std::uint8_t>(m, 1))},
+                                        [](std::uint8_t) { return .001; });
     auto workspace = scatter.make_workspace();
     std::vector<std::int32_t> out(text.size() - m + 1);
     const std::vector<Target> targets = {{out.data(), out.size(), false, 0}};
     for (int round = 1; round <= 2; ++round) {
       scatter.subtract(text.data(), text.size(), targets, workspace);
-      CHECK(std::count(out.begin(), out.end(), -round * static_cast<std::int32_t>(m)) == static_cast<std::ptrdiff_t>(out.size()));
+      CHECK(std::count(out.begin(), out.end(), -round * static_cast<std::int32_t>(m)) ==
+            static_cast<std::ptrdiff_t>(out.size()));
     }
     const std::vector<std::uint8_t> other(30000, 0);
     scatter.subtract(other.data(), other.size(), targets, workspace);
@@ -85,10 +90,12 @@ void test_mixture(std::mt19937& random) {
   std::vector<double> density(1000, 1. / 1800);
   density[0] = density[1] = 1. / 6;
   for (std::size_t c = 2; c < 400; ++c) density[c] = 1;  // so that they are not scattered
-  const std::vector<Pattern<std::uint32_t>> patterns = {pattern_of(codes), with_wildcards(pattern_of(codes), .3, random)};
+  const std::vector<Pattern<std::uint32_t>> patterns = {pattern_of(codes),
+                                                        with_wildcards(pattern_of(codes), .3, random)};
   check_split(patterns, text, density);
   check_split(patterns, text, density, 1000, 17);
-  CHECK(predicted_split_ns<std::uint32_t>({0, 5}, {9, 1}, m, density) > predicted_split_ns<std::uint32_t>({5}, {1}, m, density));
+  CHECK(predicted_split_ns<std::uint32_t>({0, 5}, {9, 1}, m, density) >
+        predicted_split_ns<std::uint32_t>({5}, {1}, m, density));
 }
 
 template <class Code>

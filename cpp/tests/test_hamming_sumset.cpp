@@ -65,7 +65,8 @@ void test_rounds(std::mt19937& random) {
     const std::size_t universe = seed % 2 == 0 ? 512 : 1024, t = 1 + seed % 4;
     const auto size = static_cast<std::size_t>(static_cast<double>(t) * std::sqrt(universe));
     const Set x = a_set(seed % 3, size, universe, random), y = a_set(0, size, universe, random);
-    const SumsetCounts got = sumset_counts(x, y, universe, seed, static_cast<std::uint32_t>(std::max<std::size_t>(3, 2 * t * t)));
+    const SumsetCounts got =
+        sumset_counts(x, y, universe, seed, static_cast<std::uint32_t>(std::max<std::size_t>(3, 2 * t * t)));
     if (seed % 20 == 0) {
       check_counts(x, y, got);
       CHECK(sumset_counts(x, y, universe, seed, 3).info.primes == sumset_counts(x, y, universe, seed, 3).info.primes);
@@ -103,7 +104,8 @@ void test_transform(std::mt19937& random) {
     transform.inverse(spectrum.data(), size);
     for (std::size_t i = 0; i < size; i += 1 + size / 5) {
       std::uint64_t sum = 0;
-      for (std::size_t j = 0; j < size; ++j) sum = (sum + std::uint64_t{a[j]} * b[(i + size - j) % size]) % PrimeTransform::modulus;
+      for (std::size_t j = 0; j < size; ++j)
+        sum = (sum + std::uint64_t{a[j]} * b[(i + size - j) % size]) % PrimeTransform::modulus;
       CHECK(PrimeTransform::at(spectrum.data(), size, i) == sum);
     }
   }
@@ -116,7 +118,8 @@ void test_engine_small(std::mt19937& random) {
     const std::size_t n = 1 + random() % 64, m = 1 + random() % n;
     const auto text = random_codes<Code>(n, letters, random);
     std::vector<Pattern<Code>> patterns = {pattern_of(random_codes<Code>(m, letters, random))};
-    if (trial % 3 == 0) patterns.push_back(with_wildcards(pattern_of(random_codes<Code>(1 + random() % n, letters, random)), .5, random));
+    if (trial % 3 == 0)
+      patterns.push_back(with_wildcards(pattern_of(random_codes<Code>(1 + random() % n, letters, random)), .5, random));
     if (trial % 7 == 0) patterns.push_back({m, {}, {}});
     check_engine(*make_sumset(patterns, trial), patterns, text, random() % 9);
   }

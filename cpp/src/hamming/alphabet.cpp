@@ -25,9 +25,8 @@ auto with_symbol(SymbolType type, Work&& work) {
 }
 
 bool fits(std::uint64_t value, SymbolType type) {
-  return with_symbol(type, [&](auto symbol) {
-    return static_cast<std::uint64_t>(static_cast<decltype(symbol)>(value)) == value;
-  });
+  return with_symbol(
+      type, [&](auto symbol) { return static_cast<std::uint64_t>(static_cast<decltype(symbol)>(value)) == value; });
 }
 
 constexpr std::size_t kMaxLetters8 = 254, kMaxLetters16 = 65534;  // that fit beside the codes of others and of `never`
@@ -42,8 +41,8 @@ std::vector<std::uint64_t> values_of(const Text& text) {
   return values;
 }
 
-Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard, SymbolType type,
-                   bool own_codes)
+Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard,
+                   SymbolType type, bool own_codes)
     : type_(type) {
   bool matchable = true;
   std::vector<bool> small(std::size_t{1} << 16);  // the usual letters, so that only few are left to sort
@@ -84,8 +83,10 @@ Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std
   table_.resize(std::size_t{1} << (8 * narrow.width));
   for (std::size_t bits_of = 0; bits_of < table_.size(); ++bits_of) {
     const auto unsigned_bits = static_cast<std::uint16_t>(bits_of);
-    const auto signed_value = narrow.width == 1 ? static_cast<std::int8_t>(unsigned_bits) : static_cast<std::int16_t>(unsigned_bits);
-    table_[bits_of] = look_up<true>(narrow.is_signed ? static_cast<std::uint64_t>(std::int64_t{signed_value}) : bits_of);
+    const auto signed_value =
+        narrow.width == 1 ? static_cast<std::int8_t>(unsigned_bits) : static_cast<std::int16_t>(unsigned_bits);
+    table_[bits_of] =
+        look_up<true>(narrow.is_signed ? static_cast<std::uint64_t>(std::int64_t{signed_value}) : bits_of);
   }
 }
 
@@ -136,7 +137,8 @@ const Code* Alphabet::encode(const Text& text, Code* buffer) const noexcept {
       }
     }
     for (std::size_t i = 0; i < text.size; ++i)
-      buffer[i] = static_cast<Code>(collisions_ ? look_up<true>(widened<Symbol>(text.data, i)) : look_up<false>(widened<Symbol>(text.data, i)));
+      buffer[i] = static_cast<Code>(collisions_ ? look_up<true>(widened<Symbol>(text.data, i))
+                                                : look_up<false>(widened<Symbol>(text.data, i)));
   });
   return buffer;
 }

@@ -1,4 +1,5 @@
-// The alphabet step: what does not occur in a pattern need not be told apart, so symbols of any width become small codes.
+// The alphabet step: what does not occur in a pattern need not be told apart, so symbols of any width become small
+// codes.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +10,13 @@
 
 namespace pyalgo::hamming {
 
-// Letters (the values that occur in patterns, and a wildcard of the text) get the codes 1, 2, ... in rising order, every other
-// symbol the code 0. Texts of bytes, and of 16-bit symbols with many letters, are their own codes and are never copied, unless
-// a place of a pattern can match no symbol of them: that needs a code that no text has.
+// Letters (the values that occur in patterns, and a wildcard of the text) get the codes 1, 2, ... in rising order,
+// every other symbol the code 0. Texts of bytes, and of 16-bit symbols with many letters, are their own codes and are
+// never copied, unless a place of a pattern can match no symbol of them: that needs a code that no text has.
 class Alphabet {
  public:
-  // With `own_codes` false a text is always encoded, so that texts of several widths (the chunks of a str) get the same codes.
+  // With `own_codes` false a text is always encoded, so that texts of several widths (the chunks of a str) get the same
+  // codes.
   Alphabet(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard, SymbolType type,
            bool own_codes = true);
 
@@ -40,8 +42,8 @@ class Alphabet {
   SymbolType type_;
   bool identity_;
   unsigned code_width_;
-  // A hash table without collisions where one was found (few letters), so that a look-up never branches; else with linear
-  // probing, at most half full. `slots_` holds codes, 0 where free.
+  // A hash table without collisions where one was found (few letters), so that a look-up never branches; else with
+  // linear probing, at most half full. `slots_` holds codes, 0 where free.
   std::vector<std::uint32_t> slots_;
   std::uint64_t multiplier_ = 0x9E3779B97F4A7C15U;
   unsigned shift_ = 64;

@@ -71,9 +71,9 @@ Level level_at(Isa isa) {
   return *table.at(isa);
 }
 
-constexpr std::size_t widest = 512;               // bits of the widest Word
-constexpr std::size_t plane_budget = 192 << 10;   // bytes of the planes of a batch: they stay in the second-level cache
-constexpr std::size_t counter_budget = 1 << 18;   // bytes of all patterns' counters, where they are kept side by side
+constexpr std::size_t widest = 512;              // bits of the widest Word
+constexpr std::size_t plane_budget = 192 << 10;  // bytes of the planes of a batch: they stay in the second-level cache
+constexpr std::size_t counter_budget = 1 << 18;  // bytes of all patterns' counters, where they are kept side by side
 
 // Blocks of text; in a block, batches of letters whose planes fit the cache together. For each letter there are up to
 // eight planes: the copies moved by 0..7 positions, as far as some symbol of a pattern needs them. A symbol at offset
@@ -119,7 +119,7 @@ class Bitslice final : public Engine<std::uint8_t> {
 
   Level level_;
   std::vector<Batch> batches_;
-  std::vector<std::size_t> depth_;   // of each pattern's counters: an index of `depths`
+  std::vector<std::size_t> depth_;  // of each pattern's counters: an index of `depths`
   std::size_t planes_ = 2;  // of the largest batch; plane 1 is where a letter's own is built if no symbol needs it
   std::size_t block_ = 32 * widest;  // positions
   std::size_t reach_;                // words of 64 positions that the alignments of a block reach past it

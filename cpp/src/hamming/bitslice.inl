@@ -8,15 +8,21 @@ constexpr std::size_t run = lane_bytes < 16 ? lane_bytes : 16;
 // The bytes of the lower (upper) half of a and b in turn, in every 16 bytes.
 template <std::size_t bytes>
 inline Word interleave_low(const Word& a, const Word& b) noexcept {
-  if constexpr (bytes == 64) return (Word)_mm512_unpacklo_epi8((__m512i)a, (__m512i)b);
-  else if constexpr (bytes == 32) return (Word)_mm256_unpacklo_epi8((__m256i)a, (__m256i)b);
-  else return (Word)_mm_unpacklo_epi8((__m128i)a, (__m128i)b);
+  if constexpr (bytes == 64)
+    return (Word)_mm512_unpacklo_epi8((__m512i)a, (__m512i)b);
+  else if constexpr (bytes == 32)
+    return (Word)_mm256_unpacklo_epi8((__m256i)a, (__m256i)b);
+  else
+    return (Word)_mm_unpacklo_epi8((__m128i)a, (__m128i)b);
 }
 template <std::size_t bytes>
 inline Word interleave_high(const Word& a, const Word& b) noexcept {
-  if constexpr (bytes == 64) return (Word)_mm512_unpackhi_epi8((__m512i)a, (__m512i)b);
-  else if constexpr (bytes == 32) return (Word)_mm256_unpackhi_epi8((__m256i)a, (__m256i)b);
-  else return (Word)_mm_unpackhi_epi8((__m128i)a, (__m128i)b);
+  if constexpr (bytes == 64)
+    return (Word)_mm512_unpackhi_epi8((__m512i)a, (__m512i)b);
+  else if constexpr (bytes == 32)
+    return (Word)_mm256_unpackhi_epi8((__m256i)a, (__m256i)b);
+  else
+    return (Word)_mm_unpackhi_epi8((__m128i)a, (__m128i)b);
 }
 
 // Byte q of row r -> byte 8 q + r of the concatenation, in every 16 bytes: three perfect shuffles.

@@ -26,6 +26,7 @@ struct Dense {
 
 // What a level provides.
 constexpr std::size_t depths[] = {0, 2, 4, 8, 16};
+constexpr std::size_t gather_slack = 8;                        // places that `gather` writes past the hits
 constexpr std::int64_t counter_limit = std::int64_t{1} << 20;  // k must be below
 
 template <class Code>
@@ -35,12 +36,22 @@ struct Kernels {
                            std::size_t from, std::size_t to, std::uint64_t* const* slot);
   void (*filter[5])(const unsigned char* planes, const std::uint32_t* at, std::size_t n, std::uint64_t k,
                     std::size_t words, unsigned char* dead);
-  void (*gather)(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position,
-                 std::vector<Hit>& hits);
+  std::size_t (*gather)(const std::int32_t* distances, std::size_t width, std::int32_t k, std::int64_t position,
+                        std::int64_t* positions, std::int32_t* found);
 };
 
-// Compiled for the baseline: no code of the library may be instantiated at a level.
-void append(const Hit* found, std::size_t n, std::vector<Hit>& hits) { hits.insert(hits.end(), found, found + n); }
+// Byte i of entry b is the place of the i-th bit set in b: what moves the lanes that are wanted to the front.
+struct Packing {
+  std::uint64_t lanes[256];
+  constexpr Packing() : lanes() {
+    for (unsigned b = 0; b < 256; ++b) {
+      unsigned n = 0;
+      for (std::uint64_t lane = 0; lane < 8; ++lane)
+        if ((b >> lane & 1) != 0) lanes[b] |= lane << (8 * n++);
+    }
+  }
+};
+constexpr Packing packing;
 
 namespace generic {
 #if defined(PYALGO_VECTORS)
@@ -92,7 +103,8 @@ Level<Code> level_at(Isa isa) {
 constexpr std::size_t widest = 512;              // bits of the widest Word
 constexpr std::size_t plane_budget = 192 << 10;  // bytes of all planes
 constexpr std::size_t head = 8192;               // symbols of the text from which the letters' rates are taken
-constexpr std::size_t probe = 4096;              // positions of a stretch's first block
+constexpr std::size_t least_piece = 1 << 15, most_piece = 1 << 22;  // alignments counted at a time
+constexpr std::size_t probe = 4096;                                 // positions of a stretch's first block
 
 // The planes of a sample: where each lies in the buffer, and what it takes to build and count them.
 template <class Code>
@@ -154,18 +166,18 @@ class Bounded final : public BoundedSearch<Code> {
     return state;
   }
 
-  void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, std::vector<Hit>& hits,
+  void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, Hits& hits,
               Workspace& workspace) const override;
 
  private:
   struct State final : Workspace {
     std::unique_ptr<Layout<Code>> layout;
-    std::int64_t k = 0;        // that the sample was chosen for
-    std::size_t seen = 0;      // symbols of text that its rates are from
-    bool useful = false;       // the sample is expected to beat an exact count
+    std::int64_t k = 0;    // that the sample was chosen for
+    std::size_t seen = 0;  // symbols of text that its rates are from
+    bool useful = false;   // the sample is expected to beat an exact count
     std::vector<std::uint64_t> planes, alive;
-    std::size_t skip = 0;      // stretches still to be counted exactly without trying
-    std::size_t backoff = 0;   // how many of them there were last time
+    std::size_t skip = 0;     // stretches still to be counted exactly without trying
+    std::size_t backoff = 0;  // how many of them there were last time
     std::unique_ptr<typename Engine<Code>::Workspace> exact;
     std::vector<std::int32_t> distances;
   };
@@ -176,7 +188,8 @@ class Bounded final : public BoundedSearch<Code> {
     std::size_t size;
     std::uint64_t position;
     std::int64_t k;
-    std::vector<Hit>& hits;
+    Hits& hits;
+    std::size_t before;  // hits there were
   };
 
   void prepare(const Job& job, State& state) const;
@@ -184,22 +197,24 @@ class Bounded final : public BoundedSearch<Code> {
   std::size_t fill(const Job& job, std::size_t from, std::size_t width, std::size_t before, State& state) const;
   void verify(const Job& job, std::size_t x, std::size_t& groups) const;
   void count(const Job& job, std::size_t from, std::size_t width, State& state) const;
+  void make_room(const Job& job, std::size_t done, std::size_t more) const;
+  void gather(const Job& job, std::size_t from, std::size_t width, std::int32_t k, State& state) const;
 
   Pattern<Code> pattern_;
   std::int64_t k_planned_;
   std::shared_ptr<const Engine<Code>> exact_;
   Level<Code> level_;
   Dense<Code> dense_;
-  std::size_t stretch_;   // positions between two decisions; many patterns long: an exact count reads a pattern more
-  double exact_cycles_;   // a position, roughly and rather too few
+  std::size_t stretch_;  // positions between two decisions; many patterns long: an exact count reads a pattern more
+  double exact_cycles_;  // a position, roughly and rather too few
 };
 
 template <class Code>
-void Bounded<Code>::search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k,
-                           std::vector<Hit>& hits, Workspace& workspace) const {
+void Bounded<Code>::search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, Hits& hits,
+                           Workspace& workspace) const {
   if (k < 0 || size < pattern_.length) return;
   auto& state = static_cast<State&>(workspace);
-  const Job job{text, size, position, k, hits};
+  const Job job{text, size, position, k, hits, hits.size()};
   const std::size_t alignments = size - pattern_.length + 1;
   const bool hopeless = k >= std::min(static_cast<std::int64_t>(pattern_.codes.size()), counter_limit);
   std::size_t groups = 0;
@@ -299,20 +314,50 @@ std::size_t Bounded<Code>::fill(const Job& job, std::size_t from, std::size_t wi
 template <class Code>
 void Bounded<Code>::verify(const Job& job, std::size_t x, std::size_t& groups) const {
   const std::int64_t d = level_.kernels->distance(job.text + x, dense_, job.k, groups);
-  if (d <= job.k) job.hits.push_back({job.position + x, static_cast<std::int32_t>(d)});
+  if (d <= job.k) job.hits.push_back(static_cast<std::int64_t>(job.position + x), static_cast<std::int32_t>(d));
 }
 
 // The alignments [from, from + width) by the exact engine, in pieces whose distances stay in cache.
 template <class Code>
 void Bounded<Code>::count(const Job& job, std::size_t from, std::size_t width, State& state) const {
-  const std::size_t piece = std::max<std::size_t>(8 * pattern_.length, 1 << 14);
+  const std::size_t piece = std::clamp<std::size_t>(16 * pattern_.length, least_piece, most_piece);
   const auto k = static_cast<std::int32_t>(std::min<std::int64_t>(job.k, std::numeric_limits<std::int32_t>::max()));
-  for (const std::size_t end = from + width; from < end; from += piece) {
-    const std::size_t here = std::min(piece, end - from);
+  for (const std::size_t end = from + width; from < end;) {
+    // No short one at the end.
+    const std::size_t left = end - from, here = left < 2 * piece ? left : piece;
     if (state.distances.size() < here) state.distances.resize(here);
     const Target target{state.distances.data(), here, false, static_cast<std::int32_t>(pattern_.codes.size())};
     exact_->count(job.text + from, here + pattern_.length - 1, job.position + from, {&target, 1}, *state.exact);
-    level_.kernels->gather(state.distances.data(), here, k, job.position + from, job.hits);
+    gather(job, from, here, k, state);
+    from += here;
+  }
+}
+
+// Room for `more` hits, and for as many as are still to come if they are as frequent as among the alignments so far: it
+// is costly to move many of them several times.
+template <class Code>
+void Bounded<Code>::make_room(const Job& job, std::size_t done, std::size_t more) const {
+  Hits& hits = job.hits;
+  const std::size_t needed = hits.size() + more;
+  if (needed <= hits.positions.capacity() && needed <= hits.distances.capacity()) return;
+  const double rate = static_cast<double>(needed - job.before) / static_cast<double>(done);
+  const auto left = static_cast<double>(job.size - pattern_.length + 1 - done);
+  hits.reserve(std::max(needed + static_cast<std::size_t>(1.1 * rate * left) + 64, hits.size() + hits.size() / 2));
+}
+
+// The hits among state.distances, which are those of the alignments [from, from + width).
+template <class Code>
+void Bounded<Code>::gather(const Job& job, std::size_t from, std::size_t width, std::int32_t k, State& state) const {
+  constexpr std::size_t part = 1024;
+  std::int64_t positions[part + gather_slack];
+  std::int32_t distances[part + gather_slack];
+  for (std::size_t x = 0; x < width; x += part) {
+    const std::size_t found =
+        level_.kernels->gather(state.distances.data() + x, std::min(part, width - x), k,
+                               static_cast<std::int64_t>(job.position + from + x), positions, distances);
+    if (found == 0) continue;
+    make_room(job, from + x + std::min(part, width - x), found);
+    job.hits.append(positions, distances, found);
   }
 }
 

@@ -1,5 +1,5 @@
-// Engine E6: only the alignments with at most k mismatches: counts a sample of the pattern's positions in bit planes, gives up
-// blocks in which no alignment can still qualify, and verifies the survivors symbol by symbol.
+// Engine E6: only the alignments with at most k mismatches: counts a sample of the pattern's positions in bit planes,
+// gives up blocks in which no alignment can still qualify, and verifies the survivors symbol by symbol.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,6 @@
 
 namespace pyalgo::hamming {
 
-
 // A symbol of the text that matches everything.
 template <class Code>
 struct TextWildcard {
@@ -22,8 +21,9 @@ struct TextWildcard {
 
 // All alignments of text[0, size) at which at most k counted symbols differ, appended to `hits` in rising order.
 //
-// `exact` is asked instead for a stretch in which the filter lets too much through (periodic or low-complexity text), so that a
-// search never costs over 1.1 times an exact count; it counts the same pattern. It must not be given together with a wildcard.
+// `exact` is asked instead for a stretch in which the filter lets too much through (periodic or low-complexity text),
+// so that a search never costs over 1.1 times an exact count; it counts the same pattern. It must not be given together
+// with a wildcard.
 template <class Code>
 class BoundedSearch {
  public:
@@ -32,13 +32,14 @@ class BoundedSearch {
   };
   virtual ~BoundedSearch() = default;
   virtual std::unique_ptr<Workspace> make_workspace() const = 0;
-  virtual void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, std::vector<Hit>& hits,
+  virtual void search(const Code* text, std::size_t size, std::uint64_t position, std::int64_t k, Hits& hits,
                       Workspace& workspace) const = 0;
 };
 
 // k is given to each search, so that the best so far can tighten it; `k_planned` decides the sample.
 template <class Code>
-std::unique_ptr<BoundedSearch<Code>> make_bounded(Pattern<Code> pattern, std::int64_t k_planned, TextWildcard<Code> wildcard,
+std::unique_ptr<BoundedSearch<Code>> make_bounded(Pattern<Code> pattern, std::int64_t k_planned,
+                                                  TextWildcard<Code> wildcard,
                                                   std::shared_ptr<const Engine<Code>> exact, Isa isa = active_isa());
 
 }  // namespace pyalgo::hamming

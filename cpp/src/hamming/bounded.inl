@@ -140,46 +140,67 @@ void filter(const unsigned char* planes, const std::uint32_t* at, std::size_t n,
   }
 }
 
-// Bit x: distances[x] <= k.
-inline std::uint64_t at_most64(const std::int32_t* distances, std::int32_t k) noexcept {
-#if defined(PYALGO_X86) && defined(PYALGO_VECTORS)
-  const __m128i limit = _mm_set1_epi32(k);
-  const auto* at = reinterpret_cast<const __m128i*>(distances);
-  const auto over = [&](int q) { return _mm_cmpgt_epi32(_mm_loadu_si128(at + q), limit); };
-  std::uint64_t bits = 0;
-  for (int q = 0; q < 4; ++q) {
-    const __m128i low = _mm_packs_epi32(over(4 * q), over(4 * q + 1)),
-                  high = _mm_packs_epi32(over(4 * q + 2), over(4 * q + 3));
-    bits |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)))} << (16 * q);
-  }
-  return ~bits;
-#else
-  std::uint64_t bits = 0;
-  for (int x = 0; x < 64; ++x) bits |= std::uint64_t{distances[x] <= k} << x;
-  return bits;
-#endif
+// Whether none of 64 distances is at most k.
+inline bool none_at_most64(const std::int32_t* distances, std::int32_t k) noexcept {
+  std::int32_t least = distances[0];
+  for (std::size_t i = 1; i < 64; ++i) least = distances[i] < least ? distances[i] : least;
+  return least > k;
 }
 
-// The hits among `width` counted distances, in rising order. Most groups of 64 have none.
-void gather(const std::int32_t* distances, std::size_t width, std::int32_t k, std::uint64_t position,
-            std::vector<Hit>& hits) {
-  std::size_t x = 0;
-  for (; x + 64 <= width; x += 64) {
-    std::int32_t least = distances[x];
-    for (std::size_t i = 1; i < 64; ++i) least = distances[x + i] < least ? distances[x + i] : least;
-    if (least > k) continue;
-    Hit found[64];
-    std::size_t size = 0;
-    for (std::uint64_t bits = at_most64(distances + x, k); bits != 0; bits &= bits - 1) {
-      const std::size_t at = x + lowest(bits);
-      found[size++] = {position + at, distances[at]};
+#if defined(PYALGO_X86) && defined(PYALGO_VECTORS)
+// Moves those of 8 distances that are at most k to the front of `found`, and where they are to `positions`; returns how
+// many. Writes 8 of both whatever it finds.
+template <std::size_t bytes>
+inline std::size_t pack8(const std::int32_t* distances, std::int32_t k, std::int64_t position, std::int64_t* positions,
+                         std::int32_t* found) noexcept {
+  if constexpr (bytes == 64) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(distances));
+    const __mmask8 within = _mm256_cmple_epi32_mask(all, _mm256_set1_epi32(k));
+    const __m512i at = _mm512_add_epi64(_mm512_set1_epi64(position), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(found), _mm256_maskz_compress_epi32(within, all));
+    _mm512_storeu_si512(positions, _mm512_maskz_compress_epi64(within, at));
+    return static_cast<std::size_t>(ones(within));
+  } else if constexpr (bytes == 32) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(distances));
+    const int over = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(all, _mm256_set1_epi32(k))));
+    const unsigned within = static_cast<unsigned>(~over) & 0xFF;
+    const __m128i lanes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(&packing.lanes[within]));
+    const __m256i base = _mm256_set1_epi64x(position);
+    auto* to = reinterpret_cast<__m256i*>(positions);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(found),
+                        _mm256_permutevar8x32_epi32(all, _mm256_cvtepu8_epi32(lanes)));
+    _mm256_storeu_si256(to, _mm256_add_epi64(base, _mm256_cvtepu8_epi64(lanes)));
+    _mm256_storeu_si256(to + 1, _mm256_add_epi64(base, _mm256_cvtepu8_epi64(_mm_srli_si128(lanes, 4))));
+    return static_cast<std::size_t>(ones(within));
+  } else {
+    std::size_t n = 0;
+    for (std::int64_t i = 0; i < 8; ++i) {
+      positions[n] = position + i;
+      found[n] = distances[i];
+      n += distances[i] <= k;
     }
-    append(found, size, hits);
+    return n;
   }
+}
+#endif
+
+// The hits among `width` counted distances, in rising order: their number. Writes up to gather_slack places further.
+std::size_t gather(const std::int32_t* distances, std::size_t width, std::int32_t k, std::int64_t position,
+                   std::int64_t* positions, std::int32_t* found) noexcept {
+  std::size_t n = 0, x = 0;
+#if defined(PYALGO_X86) && defined(PYALGO_VECTORS)
+  for (; x + 64 <= width; x += 64) {
+    if (none_at_most64(distances + x, k)) continue;
+    for (std::size_t i = x; i < x + 64; i += 8)
+      n += pack8<lane_bytes>(distances + i, k, position + static_cast<std::int64_t>(i), positions + n, found + n);
+  }
+#endif
   for (; x < width; ++x) {
-    const Hit found{position + x, distances[x]};
-    if (found.distance <= k) append(&found, 1, hits);
+    positions[n] = position + static_cast<std::int64_t>(x);
+    found[n] = distances[x];
+    n += distances[x] <= k;
   }
+  return n;
 }
 
 template <class Code>

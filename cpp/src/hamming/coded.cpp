@@ -21,7 +21,8 @@ template <class Code>
 std::shared_ptr<const Engine<Code>> make_engine(Method method, const std::vector<Pattern<Code>>& patterns,
                                                 const std::vector<double>& densities, std::size_t period) {
   switch (method) {
-    case Method::bitslice: return make_grouped<Code>(patterns, [](auto some) { return make_bitslice(std::move(some)); });
+    case Method::bitslice:
+      return make_grouped<Code>(patterns, [](auto some) { return make_bitslice(std::move(some)); });
     case Method::ntt: return make_grouped<Code>(patterns, [](auto some) { return make_ntt(std::move(some)); });
     case Method::fft: return make_grouped<Code>(patterns, [](auto some) { return make_fft(std::move(some)); });
     case Method::split: return make_split<Code>(patterns, densities);
@@ -39,7 +40,9 @@ class Lazily final : public Engine<Code> {
  public:
   explicit Lazily(std::function<std::shared_ptr<const Engine<Code>>()> make) : make_(std::move(make)) {}
 
-  std::unique_ptr<typename Engine<Code>::Workspace> make_workspace() const override { return std::make_unique<Buffers>(); }
+  std::unique_ptr<typename Engine<Code>::Workspace> make_workspace() const override {
+    return std::make_unique<Buffers>();
+  }
   void count(const Code* text, std::size_t size, std::uint64_t position, Span<const Target> targets,
              typename Engine<Code>::Workspace& workspace) const override {
     std::call_once(made_, [this] { engine_ = make_(); });
@@ -62,7 +65,8 @@ class Lazily final : public Engine<Code> {
 }  // namespace
 
 template <class Code>
-Coded<Code>::Coded(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard, Alphabet alphabet)
+Coded<Code>::Coded(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard,
+                   Alphabet alphabet)
     : alphabet_(std::move(alphabet)) {
   if (text_wildcard) wildcard_ = static_cast<Code>(alphabet_.code(*text_wildcard));
   for (const PatternValues& given : patterns) {
@@ -87,7 +91,8 @@ Coded<Code>::Coded(const std::vector<PatternValues>& patterns, std::optional<std
 
 template <class Code>
 void Coded<Code>::count_letters() {
-  std::vector<std::uint32_t> places(alphabet_.identity() ? std::size_t{1} << (8 * sizeof(Code)) : alphabet_.never() + std::size_t{1});
+  std::vector<std::uint32_t> places(alphabet_.identity() ? std::size_t{1} << (8 * sizeof(Code))
+                                                         : alphabet_.never() + std::size_t{1});
   for (const Pattern<Code>& pattern : patterns_)
     for (const Code code : pattern.codes) ++places[code];
   for (std::size_t code = 0; code < places.size(); ++code) {
@@ -110,14 +115,15 @@ Pattern<Code> beginning(const Pattern<Code>& pattern, double length) {
   if (static_cast<double>(pattern.length) <= length) return pattern;
   Pattern<Code> part;
   part.length = static_cast<std::size_t>(length);
-  const auto end = std::lower_bound(pattern.offsets.begin(), pattern.offsets.end(), part.length) - pattern.offsets.begin();
+  const auto end =
+      std::lower_bound(pattern.offsets.begin(), pattern.offsets.end(), part.length) - pattern.offsets.begin();
   part.offsets.assign(pattern.offsets.begin(), pattern.offsets.begin() + end);
   part.codes.assign(pattern.codes.begin(), pattern.codes.begin() + end);
   return part;
 }
 
-// Counting the increments takes longer than looking whether they can be few: by the beginning of a pattern, and as if letters
-// were equally frequent. Infinite where they are more than `at_most` by that.
+// Counting the increments takes longer than looking whether they can be few: by the beginning of a pattern, and as if
+// letters were equally frequent. Infinite where they are more than `at_most` by that.
 template <class Code>
 typename Coded<Code>::PeriodicWork Coded<Code>::periodic_work(Span<const Code> sample, double at_most) const {
   PeriodicWork best{std::numeric_limits<double>::infinity(), 0};
@@ -128,16 +134,19 @@ typename Coded<Code>::PeriodicWork Coded<Code>::periodic_work(Span<const Code> s
   const std::size_t looked = std::min(kLooked, first.codes.size());
   std::size_t likely = 1;
   for (std::size_t period = 2; period <= std::min<std::size_t>(64, looked / 2); ++period)
-    if (share_of_breaks(first.codes.data(), looked, period) < share_of_breaks(first.codes.data(), looked, likely)) likely = period;
+    if (share_of_breaks(first.codes.data(), looked, period) < share_of_breaks(first.codes.data(), looked, likely))
+      likely = period;
   double counted = 0;
   for (const std::uint32_t places : places_) counted += places;
   for (const std::size_t period : {likely, std::size_t{1}}) {
-    const double breaks = 4 * share_of_breaks(first.codes.data(), looked, period) * share_of_breaks(sample.data(), sample.size(), period);
+    const double breaks =
+        4 * share_of_breaks(first.codes.data(), looked, period) * share_of_breaks(sample.data(), sample.size(), period);
     if (breaks * counted / static_cast<double>(std::max<std::size_t>(letters_.size(), 1)) > at_most) continue;
     double increments = 0;
     for (const Pattern<Code>& pattern : patterns_) {
       const double whole = static_cast<double>(pattern.length), part = std::min(whole, kCounted);
-      increments += whole / part * periodic_increments(beginning(pattern, kCounted), period, sample.data(), sample.size());
+      increments +=
+          whole / part * periodic_increments(beginning(pattern, kCounted), period, sample.data(), sample.size());
     }
     increments /= static_cast<double>(sample.size());
     if (increments < best.increments) best = {increments, period};
@@ -148,7 +157,8 @@ typename Coded<Code>::PeriodicWork Coded<Code>::periodic_work(Span<const Code> s
 
 template <class Code>
 std::vector<double> Coded<Code>::densities(Span<const Code> sample) const {
-  std::vector<double> density(alphabet_.identity() ? std::size_t{1} << (8 * sizeof(Code)) : alphabet_.never() + std::size_t{1});
+  std::vector<double> density(alphabet_.identity() ? std::size_t{1} << (8 * sizeof(Code))
+                                                   : alphabet_.never() + std::size_t{1});
   for (const Code code : sample) density[code] += 1.0 / static_cast<double>(sample.size());
   return density;
 }
@@ -208,7 +218,8 @@ std::shared_ptr<const Engine<Code>> Coded<Code>::engine(Method method, Span<cons
   const std::lock_guard<std::mutex> lock(mutex_);
   auto& engine = engines_[static_cast<std::size_t>(method)];
   if (!engine) {
-    const std::size_t period = method == Method::periodic ? periodic_work(sample, std::numeric_limits<double>::infinity()).period : 0;
+    const std::size_t period =
+        method == Method::periodic ? periodic_work(sample, std::numeric_limits<double>::infinity()).period : 0;
     engine = make_engine<Code>(method, patterns_, densities(sample), period);
   }
   return engine;
@@ -229,7 +240,9 @@ typename Coded<Code>::Workspace Coded<Code>::workspace(Method method, Span<const
     for (const Pattern<Code>& pattern : patterns_) one.counted += static_cast<double>(pattern.offsets.size());
     one.n = 1e6;
     const Costs costs = active_costs();
-    const Method cheapest = predicted_ns(Method::bitslice, one, costs) < predicted_ns(Method::ntt, one, costs) ? Method::bitslice : Method::ntt;
+    const Method cheapest = predicted_ns(Method::bitslice, one, costs) < predicted_ns(Method::ntt, one, costs)
+                                ? Method::bitslice
+                                : Method::ntt;
     wildcard_engine_ = make_engine<Code>(cheapest, facing_wildcards_, {}, 0);
   }
   made.wildcard_engine = wildcard_engine_;
@@ -250,7 +263,8 @@ void Coded<Code>::distances(const Code* codes, std::size_t size, std::uint64_t p
 }
 
 template <class Code>
-std::unique_ptr<BoundedSearch<Code>> Coded<Code>::bounded(std::size_t p, std::int64_t k, Span<const Code> sample) const {
+std::unique_ptr<BoundedSearch<Code>> Coded<Code>::bounded(std::size_t p, std::int64_t k,
+                                                          Span<const Code> sample) const {
   TextWildcard<Code> wildcard;
   if (wildcard_) wildcard = {true, *wildcard_};
   std::shared_ptr<const Engine<Code>> exact;
@@ -258,7 +272,8 @@ std::unique_ptr<BoundedSearch<Code>> Coded<Code>::bounded(std::size_t p, std::in
     std::vector<Code> seen(sample.begin(), sample.end());
     exact = std::make_shared<Lazily<Code>>([this, p, seen = std::move(seen)] {
       const Method method = choose(Method::automatic, std::size_t{1} << 20, seen);
-      const std::size_t period = method == Method::periodic ? periodic_work(seen, std::numeric_limits<double>::infinity()).period : 0;
+      const std::size_t period =
+          method == Method::periodic ? periodic_work(seen, std::numeric_limits<double>::infinity()).period : 0;
       return make_engine<Code>(method, {patterns_[p]}, densities(seen), period);
     });
   }

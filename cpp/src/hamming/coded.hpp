@@ -20,7 +20,8 @@ namespace pyalgo::hamming {
 template <class Code>
 class Coded {
  public:
-  // Increments a text position of the periodic engine, and the period at which they are so few (0: that of each pattern).
+  // Increments a text position of the periodic engine, and the period at which they are so few (0: that of each
+  // pattern).
   struct PeriodicWork {
     double increments;
     std::size_t period;

@@ -13,8 +13,9 @@ namespace pyalgo::hamming {
 template <class Code>
 std::unique_ptr<Engine<Code>> make_compare(std::vector<Pattern<Code>> patterns, Isa isa = active_isa());
 
-// Mismatches between text[0, length) and one pattern: a single alignment, by vectors along the pattern. For one-symbol updates
-// of streams. `pattern` holds `length` codes; `fixed` is null if all count, else 0xff.. where they do and 0 where not.
+// Mismatches between text[0, length) and one pattern: a single alignment, by vectors along the pattern. For one-symbol
+// updates of streams. `pattern` holds `length` codes; `fixed` is null if all count, else 0xff.. where they do and 0
+// where not.
 template <class Code>
 using CompareOne = std::size_t (*)(const Code* text, const Code* pattern, const Code* fixed, std::size_t length);
 template <class Code>

@@ -14,12 +14,12 @@ std::array<double, kCostFactors> factors = kAsShipped;
 
 // Generic and AVX2 from a Zen 3 at about 3.4 GHz; AVX-512 from those and the ratios that a Zen 4 showed.
 const Costs& shipped_costs(Isa isa) {
-  static const Costs generic{0.25, 0.0295, 0.6, 0.0092, 0.04, 0.012, 0.25, 1.0, 1.1, 0.17,
-                             2,    3,      7,   0.95,   0.06, 0.4,   0.009, kAsShipped};
-  static const Costs avx2{0.17, 0.0106, 0.5, 0.0028, 0.02, 0.009, 0.15, 0.47, 0.52, 0.08,
-                          1.5,  3,      6,   0.95,   0.03, 0.15,  0.003, kAsShipped};
-  static const Costs avx512{0.15, 0.009, 0.4, 0.002, 0.015, 0.006, 0.15, 0.42, 0.47, 0.07,
-                            1.5,  3,     6,   0.9,   0.02,  0.1,   0.002, kAsShipped};
+  static const Costs generic{0.25, 0.0295, 0.6, 0.0092, 0.04, 0.012, 0.25, 1.0,   1.1,
+                             0.17, 2,      3,   7,      0.95, 0.06,  0.4,  0.009, kAsShipped};
+  static const Costs avx2{0.17, 0.0106, 0.5, 0.0028, 0.02, 0.009, 0.15, 0.47,  0.52,
+                          0.08, 1.5,    3,   6,      0.95, 0.03,  0.15, 0.003, kAsShipped};
+  static const Costs avx512{0.15, 0.009, 0.4, 0.002, 0.015, 0.006, 0.15, 0.42,  0.47,
+                            0.07, 1.5,   3,   6,     0.9,   0.02,  0.1,  0.002, kAsShipped};
   return isa == Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : generic;
 }
 
@@ -35,8 +35,8 @@ double prepared(double letters, const Load& load, const Costs& costs) noexcept {
   return load.patterns * letters * std::max(8192.0, 2 * load.length) * costs.ntt_prepare / std::max(load.n, 1.0);
 }
 
-// Overlap-save with transforms of 4096 or 12288 elements, whichever is cheaper; a group of up to 12288 counted places has an
-// inverse transform of its own.
+// Overlap-save with transforms of 4096 or 12288 elements, whichever is cheaper; a group of up to 12288 counted places
+// has an inverse transform of its own.
 double ntt_ns(const Load& load, const Costs& costs) {
   const double transformed = std::max(load.letters - 1, 0.0), pairs = std::floor(transformed / 2) + 1;
   double least = std::numeric_limits<double>::infinity();
@@ -57,7 +57,8 @@ double ntt_ns(const Load& load, const Costs& costs) {
 }
 
 double fft_ns(const Load& load, const Costs& costs) {
-  return costs.fft_element * (load.letters + load.patterns) * (4 + std::log2(load.length + 1)) * (1 + load.length / 16384);
+  return costs.fft_element * (load.letters + load.patterns) * (4 + std::log2(load.length + 1)) *
+         (1 + load.length / 16384);
 }
 
 // Letters of few places are counted by pairs, the others by transforms.
@@ -91,12 +92,14 @@ double predicted_ns(Method method, const Load& load, const Costs& costs) {
       case Method::bitslice: {
         const double copies = std::min(8.0, load.counted / std::max(load.letters, 1.0));
         return costs.slice_position * load.patterns + filled(load.n, 512) * costs.slice_symbol * load.counted +
-               read(load) * load.letters * (costs.slice_letter + costs.slice_copy * copies) + 1.5e4 / std::max(load.n, 1.0);
+               read(load) * load.letters * (costs.slice_letter + costs.slice_copy * copies) +
+               1.5e4 / std::max(load.n, 1.0);
       }
       case Method::ntt: return ntt_ns(load, costs);
       case Method::fft: return fft_ns(load, costs);
       case Method::split: return 0.2 + 1.02 * read(load) * load.split + prepared(load.transformed, load, costs);
-      case Method::periodic: return read(load) * (costs.periodic_position * load.patterns + costs.periodic_increment * load.increments);
+      case Method::periodic:
+        return read(load) * (costs.periodic_position * load.patterns + costs.periodic_increment * load.increments);
       case Method::sumset: return sumset_ns(load);
       case Method::automatic: break;
     }
@@ -107,7 +110,8 @@ double predicted_ns(Method method, const Load& load, const Costs& costs) {
 
 double predicted_bounded_ns(std::int64_t k, const Load& load, const Costs& costs) {
   // Letters of which the sample has at least one place need planes.
-  const double sample = std::min(load.counted, 1.6 * static_cast<double>(k) + 96), letters = std::min(load.letters, sample / 8 + 4);
+  const double sample = std::min(load.counted, 1.6 * static_cast<double>(k) + 96),
+               letters = std::min(load.letters, sample / 8 + 4);
   const double planes = letters * (costs.slice_letter + costs.slice_copy * std::min(8.0, sample / letters));
   return costs.factors[0] * load.code_width * load.patterns *
          (costs.bounded_position + costs.bounded_symbol * sample + read(load) * planes + 1.5e5 / std::max(load.n, 1.0));

@@ -34,9 +34,12 @@ std::vector<Complex> unit_roots(std::size_t length) {
                                                 : length / 4 - k;
     const double angle = 2 * pi * static_cast<double>(turned) / static_cast<double>(length), c = std::cos(angle),
                  s = std::sin(angle);
-    if (eighths == 0) roots[k] = {c, -s};
-    else if (eighths == 3) roots[k] = {-c, -s};
-    else roots[k] = {k > length / 4 ? -s : s, -c};
+    if (eighths == 0)
+      roots[k] = {c, -s};
+    else if (eighths == 3)
+      roots[k] = {-c, -s};
+    else
+      roots[k] = {k > length / 4 ? -s : s, -c};
   }
   return roots;
 }

@@ -21,13 +21,14 @@ class Grouped final : public Engine<Code> {
     for (std::size_t first = 0; first == 0 || first < letters.size(); first += kGroup) {
       const std::size_t end = std::min(letters.size(), first + kGroup);
       Group group;
-      group.index = LetterIndex<Code>({letters.begin() + static_cast<std::ptrdiff_t>(first),
-                                       letters.begin() + static_cast<std::ptrdiff_t>(end)});
+      group.index = LetterIndex<Code>(
+          {letters.begin() + static_cast<std::ptrdiff_t>(first), letters.begin() + static_cast<std::ptrdiff_t>(end)});
       std::vector<Pattern<std::uint8_t>> recoded;
       for (Pattern<Code>& part :
            restrict_to(patterns, all, [&](std::uint32_t letter) { return letter >= first && letter < end; })) {
         recoded.push_back({part.length, std::move(part.offsets), {}});
-        for (const Code code : part.codes) recoded.back().codes.push_back(static_cast<std::uint8_t>(group.index.find(code)));
+        for (const Code code : part.codes)
+          recoded.back().codes.push_back(static_cast<std::uint8_t>(group.index.find(code)));
       }
       group.engine = factory(std::move(recoded));
       groups_.push_back(std::move(group));
@@ -50,7 +51,8 @@ class Grouped final : public Engine<Code> {
     for (std::size_t at = 0; at < alignments; at += piece()) {
       const std::size_t read = std::min(size - at, piece() + longest_ - 1);
       for (std::size_t g = 0; g < groups_.size(); ++g) {
-        for (std::size_t i = 0; i < read; ++i) buffers.codes[i] = static_cast<std::uint8_t>(groups_[g].index.find(text[at + i]));
+        for (std::size_t i = 0; i < read; ++i)
+          buffers.codes[i] = static_cast<std::uint8_t>(groups_[g].index.find(text[at + i]));
         for (std::size_t p = 0; p < some.size(); ++p) {
           const Target& whole = targets[p];
           const std::size_t left = whole.count - std::min(whole.count, at);
@@ -97,8 +99,11 @@ std::unique_ptr<Engine<Code>> make_grouped(std::vector<Pattern<Code>> patterns, 
   }
 }
 
-template std::unique_ptr<Engine<std::uint8_t>> make_grouped(std::vector<Pattern<std::uint8_t>>, const ByteEngineFactory&);
-template std::unique_ptr<Engine<std::uint16_t>> make_grouped(std::vector<Pattern<std::uint16_t>>, const ByteEngineFactory&);
-template std::unique_ptr<Engine<std::uint32_t>> make_grouped(std::vector<Pattern<std::uint32_t>>, const ByteEngineFactory&);
+template std::unique_ptr<Engine<std::uint8_t>> make_grouped(std::vector<Pattern<std::uint8_t>>,
+                                                            const ByteEngineFactory&);
+template std::unique_ptr<Engine<std::uint16_t>> make_grouped(std::vector<Pattern<std::uint16_t>>,
+                                                             const ByteEngineFactory&);
+template std::unique_ptr<Engine<std::uint32_t>> make_grouped(std::vector<Pattern<std::uint32_t>>,
+                                                             const ByteEngineFactory&);
 
 }  // namespace pyalgo::hamming

@@ -28,8 +28,8 @@ std::vector<Code> letters_of(Span<const Pattern<Code>> patterns) {
   return letters;
 }
 
-// find() is O(1): one load from a table as long as the greatest code where that is not wasteful, else a probe of a hash table
-// that is at most half full.
+// find() is O(1): one load from a table as long as the greatest code where that is not wasteful, else a probe of a hash
+// table that is at most half full.
 template <class Code>
 class LetterIndex {
  public:

@@ -103,8 +103,10 @@ inline void forward_rows(const Tables& tables, std::size_t subtree, const std::u
   const Tables::Node* nodes = tables.nodes[subtree].data();
   for (std::size_t row = 0; row < rows / 8; ++row) {
     Vec x[8];
-    if (tables.subtrees == 1) read_symbols(text, letter, row, x);
-    else read_thirds(tables, subtree, text, letter, row, choices, x);
+    if (tables.subtrees == 1)
+      read_symbols(text, letter, row, x);
+    else
+      read_thirds(tables, subtree, text, letter, row, choices, x);
     if (subtree == 0) {
       forward_root(x, nodes);
     } else {
@@ -201,8 +203,10 @@ inline void forward_pair(const Tables& tables, const LetterPair& pair, std::int1
 
 void forward(const Tables& tables, const LetterPair& pair, std::int16_t* out, std::size_t out_tile, bool reduced,
              std::int16_t* work) {
-  if (reduced) forward_pair<true>(tables, pair, out, out_tile, work);
-  else forward_pair<false>(tables, pair, out, out_tile, work);
+  if (reduced)
+    forward_pair<true>(tables, pair, out, out_tile, work);
+  else
+    forward_pair<false>(tables, pair, out, out_tile, work);
 }
 
 // Sums of products over 2^16, modulo q: makes the lower halves 0 by a multiple of q that fits in 16 bits with a sign.
@@ -256,11 +260,15 @@ void multiply_tile(const Product& p, std::size_t t, std::size_t first) {
 template <std::size_t Blocks>
 inline void multiply_blocks(const Product& p, std::size_t t, std::size_t first) {
   if (p.pairs == 2) {
-    if (p.reduce) multiply_tile<Blocks, 2, true>(p, t, first);
-    else multiply_tile<Blocks, 2, false>(p, t, first);
+    if (p.reduce)
+      multiply_tile<Blocks, 2, true>(p, t, first);
+    else
+      multiply_tile<Blocks, 2, false>(p, t, first);
   } else {
-    if (p.reduce) multiply_tile<Blocks, 0, true>(p, t, first);
-    else multiply_tile<Blocks, 0, false>(p, t, first);
+    if (p.reduce)
+      multiply_tile<Blocks, 0, true>(p, t, first);
+    else
+      multiply_tile<Blocks, 0, false>(p, t, first);
   }
 }
 
@@ -334,17 +342,10 @@ void multiply(const Product& p) {
     std::size_t first = 0;
     for (; first + 4 <= p.blocks; first += 4) multiply_blocks<4>(p, t, first);
     switch (p.blocks - first) {
-      case 3:
-        multiply_blocks<3>(p, t, first);
-        break;
-      case 2:
-        multiply_blocks<2>(p, t, first);
-        break;
-      case 1:
-        multiply_blocks<1>(p, t, first);
-        break;
-      default:
-        break;
+      case 3: multiply_blocks<3>(p, t, first); break;
+      case 2: multiply_blocks<2>(p, t, first); break;
+      case 1: multiply_blocks<1>(p, t, first); break;
+      default: break;
     }
     if (p.tables != nullptr) finish_tile(p, t);
   }

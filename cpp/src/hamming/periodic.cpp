@@ -26,18 +26,6 @@ std::vector<std::uint32_t> numbers_of(const Pattern<Code>& pattern, const Letter
   return numbers;
 }
 
-// Calls visit(letter, place, sign) for all differences of a pattern, places rising, letters as in `numbers`.
-template <class Visit>
-void for_differences(const std::vector<std::uint32_t>& numbers, std::uint32_t none, std::size_t period, Visit&& visit) {
-  const std::size_t length = numbers.size();
-  for (std::size_t y = 0; y < length + period; ++y) {
-    const std::uint32_t now = y < length ? numbers[y] : none, before = y >= period ? numbers[y - period] : none;
-    if (now == before) continue;
-    if (now != none) visit(now, y, 1);
-    if (before != none) visit(before, y, -1);
-  }
-}
-
 std::size_t count_breaks(const std::vector<std::uint32_t>& numbers, std::size_t period) {
   std::size_t breaks = 0;
   for (std::size_t y = period; y < numbers.size(); ++y) breaks += numbers[y] != numbers[y - period];
@@ -61,6 +49,33 @@ void for_breaks(const Code* text, std::size_t first, std::size_t last, std::size
   }
 }
 
+// Calls visit(code, place, sign) for all differences of a pattern, places rising.
+template <class Code, class Visit>
+void for_differences(const Pattern<Code>& pattern, std::size_t period, Visit&& visit) {
+  const std::size_t length = pattern.length;
+  if (pattern.codes.size() == length) {  // no wildcards
+    const Code* codes = pattern.codes.data();
+    for_breaks(codes, 0, length, period, [&](std::size_t y) {
+      visit(codes[y], y, 1);
+      if (y >= period) visit(codes[y - period], y, -1);
+    });
+    for (std::size_t y = std::max(length, period); y < length + period; ++y) visit(codes[y - period], y, -1);
+    return;
+  }
+  std::vector<Code> codes(length);
+  std::vector<std::uint8_t> counts(length);
+  for (std::size_t i = 0; i < pattern.codes.size(); ++i) {
+    codes[pattern.offsets[i]] = pattern.codes[i];
+    counts[pattern.offsets[i]] = 1;
+  }
+  for (std::size_t y = 0; y < length + period; ++y) {
+    const bool now = y < length && counts[y] != 0, before = y >= period && counts[y - period] != 0;
+    if (now && before && codes[y] == codes[y - period]) continue;
+    if (now) visit(codes[y], y, 1);
+    if (before) visit(codes[y - period], y, -1);
+  }
+}
+
 // One pattern: its differences, letter by letter.
 template <class Code>
 struct Differences {
@@ -72,16 +87,25 @@ struct Differences {
 
   Differences(const Pattern<Code>& pattern, std::size_t wanted) : length(pattern.length) {
     period = wanted != 0 ? wanted : best_period(pattern).period;
-    index = LetterIndex<Code>(letters_of<Code>({&pattern, 1}));
-    const std::vector<std::uint32_t> numbers = numbers_of(pattern, index);
+    // Every letter makes a difference where it comes first, so that these are all letters.
+    struct Found {
+      Code code;
+      Difference difference;
+    };
+    std::vector<Found> found;
+    for_differences(pattern, period, [&](Code code, std::size_t y, std::int32_t sign) {
+      found.push_back({code, {static_cast<std::uint32_t>(y), sign}});
+    });
+    Pattern<Code> beginnings;
+    for (const Found& each : found)
+      if (each.difference.sign > 0) beginnings.codes.push_back(each.code);
+    index = LetterIndex<Code>(letters_of<Code>({&beginnings, 1}));
     begins.assign(index.size() + 2, 0);
-    for_differences(numbers, index.size(), period, [&](std::uint32_t letter, std::size_t, int) { ++begins[letter + 1]; });
+    for (const Found& each : found) ++begins[index.find(each.code) + 1];
     for (std::size_t l = 1; l < begins.size(); ++l) begins[l] += begins[l - 1];
     all.resize(begins.back());
     std::vector<std::uint32_t> next = begins;
-    for_differences(numbers, index.size(), period, [&](std::uint32_t letter, std::size_t y, int sign) {
-      all[next[letter]++] = {static_cast<std::uint32_t>(y), sign};
-    });
+    for (const Found& each : found) all[next[index.find(each.code)]++] = each.difference;
   }
 
   // The last place that has a difference, and so the shift of the products.
@@ -156,10 +180,10 @@ void add_products(const Differences<Code>& pattern, const Code* text, std::size_
   });
 }
 
-// sums[i] = the second running sums with stride `period` of -products; remainder by remainder, with the sums in registers, as a
-// sum that is stored and loaded again `period` places later stalls when the period is short.
-void sum_twice(const std::uint32_t* products, std::size_t size, std::size_t period, std::uint32_t* once, std::uint32_t* twice,
-               std::uint32_t* sums) noexcept {
+// sums[i] = the second running sums with stride `period` of -products; remainder by remainder, with the sums in
+// registers, as a sum that is stored and loaded again `period` places later stalls when the period is short.
+void sum_twice(const std::uint32_t* products, std::size_t size, std::size_t period, std::uint32_t* once,
+               std::uint32_t* twice, std::uint32_t* sums) noexcept {
   for (std::size_t j = 0; j < std::min(period, size); ++j) {
     std::uint32_t first = once[j], second = twice[j];
     for (std::size_t i = j; i < size; i += period) sums[i] = second += first -= products[i];
@@ -168,8 +192,9 @@ void sum_twice(const std::uint32_t* products, std::size_t size, std::size_t peri
   }
 }
 
-// Once the block that begins at symbol `start` is added, products[k] is final for k < size; it is the product for alignment
-// start - reach + k, and, by the factor -z^-r, the summand of alignment start - reach + k + r = start - (length - 1) + k.
+// Once the block that begins at symbol `start` is added, products[k] is final for k < size; it is the product for
+// alignment start - reach + k, and, by the factor -z^-r, the summand of alignment start - reach + k + r = start -
+// (length - 1) + k.
 template <class Code>
 void Periodic<Code>::count_pattern(const Differences<Code>& pattern, const Code* text, const Target& target,
                                    Buffers& buffers) const {

@@ -46,8 +46,8 @@ inline std::uint64_t equal64(const std::uint8_t* text, std::uint8_t c) noexcept 
   std::uint64_t bits = 0;
   for (int q = 0; q < 8; ++q) {
     const std::uint64_t x = load_little<std::uint64_t>(text + 8 * q) ^ (each * c);
-    const std::uint64_t zero = ~(((x & low7) + low7) | x | low7);            // 0x80 in each byte that is equal
-    bits |= (((zero >> 7) * 0x0102040810204080ULL) >> 56) << (8 * q);        // gathers the bytes' lowest bits
+    const std::uint64_t zero = ~(((x & low7) + low7) | x | low7);      // 0x80 in each byte that is equal
+    bits |= (((zero >> 7) * 0x0102040810204080ULL) >> 56) << (8 * q);  // gathers the bytes' lowest bits
   }
   return bits;
 #endif

@@ -96,7 +96,8 @@ void PrimeTransform::inverse(std::uint32_t* values, std::size_t size) const noex
     for (std::size_t i = 0; i < size; i += 2 * half) inverse_level(values + i, half, &roots_[half]);
 }
 
-void PrimeTransform::multiply(const std::uint32_t* a, const std::uint32_t* b, std::uint32_t* to, std::size_t size) noexcept {
+void PrimeTransform::multiply(const std::uint32_t* a, const std::uint32_t* b, std::uint32_t* to,
+                              std::size_t size) noexcept {
   const std::uint32_t scale = scale_of(size);
   for (std::size_t i = 0; i < size; ++i) to[i] = product(product(a[i], b[i]), scale);
 }

@@ -7,8 +7,8 @@
 
 namespace pyalgo::hamming {
 
-// Number-theoretic transforms of up to `longest` <= 2^27 residues, a power of two. O(size log size); spectra are in bit-reversed
-// order, results in negated order, which is what the multiply() and the at() below expect.
+// Number-theoretic transforms of up to `longest` <= 2^27 residues, a power of two. O(size log size); spectra are in
+// bit-reversed order, results in negated order, which is what the multiply() and the at() below expect.
 class PrimeTransform {
  public:
   static constexpr std::uint32_t modulus = 2013265921;
@@ -24,7 +24,8 @@ class PrimeTransform {
 
   // to = a b / size, and to += a b / size, of spectra.
   static void multiply(const std::uint32_t* a, const std::uint32_t* b, std::uint32_t* to, std::size_t size) noexcept;
-  static void multiply_add(const std::uint32_t* a, const std::uint32_t* b, std::uint32_t* to, std::size_t size) noexcept;
+  static void multiply_add(const std::uint32_t* a, const std::uint32_t* b, std::uint32_t* to,
+                           std::size_t size) noexcept;
 
   std::size_t nbytes() const noexcept { return roots_.capacity() * sizeof(std::uint32_t); }
 

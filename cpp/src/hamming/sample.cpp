@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "letter_index.hpp"
+
 namespace pyalgo::hamming {
 namespace {
 
@@ -27,11 +29,14 @@ class Chooser {
  public:
   Chooser(const Pattern<Code>& pattern, const Rates<Code>& rates, std::int64_t k)
       : rates_(rates), k_(static_cast<double>(k)), offsets_(rates.letters.size()), index_(rates.letters.size(), none) {
-    for (std::size_t j = 0; j < pattern.codes.size(); ++j) {
-      const auto at =
-          std::lower_bound(rates.letters.begin(), rates.letters.end(), pattern.codes[j]) - rates.letters.begin();
-      offsets_[at][pattern.offsets[j] % 8].push_back(pattern.offsets[j]);
-    }
+    const LetterIndex<Code> index(rates.letters);
+    std::vector<std::array<std::uint32_t, 8>> sizes(rates.letters.size());
+    for (std::size_t j = 0; j < pattern.codes.size(); ++j)
+      ++sizes[index.find(pattern.codes[j])][pattern.offsets[j] % 8];
+    for (std::size_t l = 0; l < sizes.size(); ++l)
+      for (std::size_t s = 0; s < 8; ++s) offsets_[l][s].reserve(sizes[l][s]);
+    for (std::size_t j = 0; j < pattern.codes.size(); ++j)
+      offsets_[index.find(pattern.codes[j])][pattern.offsets[j] % 8].push_back(pattern.offsets[j]);
   }
 
   Sample<Code> choose() {
@@ -115,8 +120,8 @@ class Chooser {
   std::vector<std::array<std::vector<std::uint32_t>, 8>> offsets_;  // by letter and shift, those not yet taken
   std::vector<std::uint32_t> index_;                                // of each letter in the sample
   Sample<Code> sample_;
-  double mean_ = 0, variance_ = 0;   // of the mismatches at the places
-  std::size_t sure_at_ = 0;          // places at which random text was sure to be rejected
+  double mean_ = 0, variance_ = 0;  // of the mismatches at the places
+  std::size_t sure_at_ = 0;         // places at which random text was sure to be rejected
 };
 
 }  // namespace
@@ -125,18 +130,14 @@ template <class Code>
 Rates<Code> letter_rates(const Pattern<Code>& pattern, const Code* text, std::size_t size) {
   constexpr double prior = 64;
   Rates<Code> rates;
-  rates.letters = pattern.codes;
-  std::sort(rates.letters.begin(), rates.letters.end());
-  rates.letters.erase(std::unique(rates.letters.begin(), rates.letters.end()), rates.letters.end());
-  rates.rate.assign(rates.letters.size(), 0);
-  const auto count = [&](Code c, double weight) {
-    const auto at = std::lower_bound(rates.letters.begin(), rates.letters.end(), c);
-    if (at != rates.letters.end() && *at == c)
-      rates.rate[static_cast<std::size_t>(at - rates.letters.begin())] += weight;
-  };
-  const double total = static_cast<double>(size) + prior;
-  for (Code c : pattern.codes) count(c, prior / static_cast<double>(pattern.codes.size()) / total);
-  for (std::size_t x = 0; x < size; ++x) count(text[x], 1 / total);
+  rates.letters = letters_of<Code>({&pattern, 1});
+  const LetterIndex<Code> index(rates.letters);
+  std::vector<std::uint32_t> in_pattern(index.size() + 1), in_text(index.size() + 1);  // the last: no letter
+  for (const Code c : pattern.codes) ++in_pattern[index.find(c)];
+  for (std::size_t x = 0; x < size; ++x) ++in_text[index.find(text[x])];
+  const double share = prior / static_cast<double>(std::max<std::size_t>(pattern.codes.size(), 1));
+  for (std::size_t l = 0; l < index.size(); ++l)
+    rates.rate.push_back((in_text[l] + share * in_pattern[l]) / (static_cast<double>(size) + prior));
   return rates;
 }
 

@@ -20,13 +20,13 @@ struct Sample {
     std::uint32_t offset;
   };
   std::vector<Letter> letters;
-  std::vector<Place> places;   // in the order in which to count them: any stretch of it is as mixed as the whole
-  bool rejects = false;        // random text of these rates has over k mismatches there, but for 1 alignment in 500 or so
-  std::size_t reach = 0;       // 1 + the largest offset
+  std::vector<Place> places;  // in the order in which to count them: any stretch of it is as mixed as the whole
+  bool rejects = false;   // random text of these rates has over k mismatches there, but for 1 alignment in 500 or so
+  std::size_t reach = 0;  // 1 + the largest offset
 };
 
-// How often each letter of the pattern occurs in the text, from the first symbols of the text; the pattern itself counts as
-// 64 symbols more, so that a short text misleads little.
+// How often each letter of the pattern occurs in the text, from the first symbols of the text; the pattern itself
+// counts as 64 symbols more, so that a short text misleads little.
 template <class Code>
 struct Rates {
   std::vector<Code> letters;  // rising

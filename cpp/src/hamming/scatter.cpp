@@ -7,10 +7,10 @@ namespace pyalgo::hamming {
 namespace {
 
 // Fitted on one core of a Zen 3, ns: uniform letters, lengths 4096 to 2^20.
-constexpr double ns_increment = 0.65;       // in a tile
-constexpr double ns_batch = 8;              // a batch of eight places, each block anew: its loop's exit is mispredicted
-constexpr double ns_sort = 4;               // to put one symbol into its letter's list
-constexpr double ns_rare_symbol = 10;       // to look up a rare letter's list, most often missing a cache
+constexpr double ns_increment = 0.65;  // in a tile
+constexpr double ns_batch = 8;         // a batch of eight places, each block anew: its loop's exit is mispredicted
+constexpr double ns_sort = 4;          // to put one symbol into its letter's list
+constexpr double ns_rare_symbol = 10;  // to look up a rare letter's list, most often missing a cache
 constexpr double ns_rare_increment = 3;
 
 template <class Code>
@@ -48,8 +48,9 @@ void count_batches(const std::uint32_t* batch, const std::uint32_t* end, const s
 
 using CountBatches = void (*)(const std::uint32_t*, const std::uint32_t*, const std::uint32_t*, const std::uint16_t*,
                               std::uint16_t*);
-constexpr CountBatches count_width[] = {nullptr,          count_batches<1>, count_batches<2>, count_batches<3>, count_batches<4>,
-                                        count_batches<5>, count_batches<6>, count_batches<7>, count_batches<8>};
+constexpr CountBatches count_width[] = {nullptr,          count_batches<1>, count_batches<2>,
+                                        count_batches<3>, count_batches<4>, count_batches<5>,
+                                        count_batches<6>, count_batches<7>, count_batches<8>};
 
 }  // namespace
 
@@ -60,7 +61,7 @@ double scatter_cost(double count, double density) noexcept {
 template <class Code>
 std::size_t Scatter<Code>::Workspace::nbytes() const noexcept {
   return (numbers.capacity() + begins.capacity()) * 4 + rare.capacity() * sizeof(Hit) +
-          (places.capacity() + counters.capacity()) * 2;
+         (places.capacity() + counters.capacity()) * 2;
 }
 
 template <class Code>
@@ -74,7 +75,8 @@ Scatter<Code>::Scatter(const std::vector<Pattern<Code>>& patterns, const std::fu
     const double count = counts[by_code.find(code)];
     return tile_cost<Code>(count, density(code)) < rare_cost(count, density(code));
   };
-  frequent_ = static_cast<std::uint32_t>(std::stable_partition(letters.begin(), letters.end(), frequent) - letters.begin());
+  frequent_ =
+      static_cast<std::uint32_t>(std::stable_partition(letters.begin(), letters.end(), frequent) - letters.begin());
   index_ = LetterIndex<Code>(letters);
   for (const Pattern<Code>& pattern : patterns) lists_.push_back(make_lists(pattern));
 }
@@ -89,8 +91,10 @@ auto Scatter<Code>::make_lists(const Pattern<Code>& pattern) const -> Lists {
   std::vector<std::uint32_t> numbers(pattern.codes.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     numbers[i] = index_.find(pattern.codes[i]);
-    if (numbers[i] < frequent_) places[numbers[i]].push_back(pattern.offsets[i]);
-    else ++begins[numbers[i] - frequent_ + 1];
+    if (numbers[i] < frequent_)
+      places[numbers[i]].push_back(pattern.offsets[i]);
+    else
+      ++begins[numbers[i] - frequent_ + 1];
   }
   for (std::size_t l = 1; l < begins.size(); ++l) begins[l] += begins[l - 1];
   std::vector<std::uint32_t> next = begins;
@@ -101,10 +105,11 @@ auto Scatter<Code>::make_lists(const Pattern<Code>& pattern) const -> Lists {
   return lists;
 }
 
-// A batch takes the letter's next eight places, even beyond the end of the segment, as long as they are within reach: cutting
-// every letter's list at every segment would leave many narrow batches.
+// A batch takes the letter's next eight places, even beyond the end of the segment, as long as they are within reach:
+// cutting every letter's list at every segment would leave many narrow batches.
 template <class Code>
-auto Scatter<Code>::make_frequent(const std::vector<std::vector<std::uint32_t>>& places, std::size_t length) const -> Frequent {
+auto Scatter<Code>::make_frequent(const std::vector<std::vector<std::uint32_t>>& places, std::size_t length) const
+    -> Frequent {
   const std::size_t segments = ceil_div(length, segment);
   std::vector<std::vector<std::uint32_t>> groups(segments * (widest + 1));
   for (std::uint32_t l = 0; l < places.size(); ++l) {
@@ -114,7 +119,8 @@ auto Scatter<Code>::make_frequent(const std::vector<std::vector<std::uint32_t>>&
       while (width < widest && i + width < places[l].size() && places[l][i + width] < s * segment + reach) ++width;
       std::vector<std::uint32_t>& group = groups[s * (widest + 1) + width];
       group.push_back(l);
-      for (std::size_t w = 0; w < width; ++w) group.push_back(places[l][i + w] - static_cast<std::uint32_t>(s * segment));
+      for (std::size_t w = 0; w < width; ++w)
+        group.push_back(places[l][i + w] - static_cast<std::uint32_t>(s * segment));
       i += width;
     }
   }
@@ -139,9 +145,9 @@ auto Scatter<Code>::make_workspace() const -> Workspace {
   return workspace;
 }
 
-// A counting sort of the block's places by letter; all that is not frequent falls into one last list, which nothing reads.
-// begins[l + 2] first counts letter l; begins[l + 1] then is the end of what is filled of letter l, and ends as the begin of
-// letter l + 1.
+// A counting sort of the block's places by letter; all that is not frequent falls into one last list, which nothing
+// reads. begins[l + 2] first counts letter l; begins[l + 1] then is the end of what is filled of letter l, and ends as
+// the begin of letter l + 1.
 template <class Code>
 void Scatter<Code>::sort_block(const Code* text, std::size_t size, Workspace& workspace) const {
   std::uint32_t* const numbers = workspace.numbers.data();
@@ -162,8 +168,8 @@ void Scatter<Code>::sort_block(const Code* text, std::size_t size, Workspace& wo
     }
 }
 
-// A place x of the block against a place y of segment s adds to alignment start + x - (s * segment + y), which is counter
-// x + reach - y: there counter 0 is alignment start - s * segment - reach.
+// A place x of the block against a place y of segment s adds to alignment start + x - (s * segment + y), which is
+// counter x + reach - y: there counter 0 is alignment start - s * segment - reach.
 template <class Code>
 void Scatter<Code>::count_tiles(const Frequent& lists, std::size_t start, std::size_t size, const Target& target,
                                 Workspace& workspace) const {
@@ -185,10 +191,11 @@ void Scatter<Code>::count_tiles(const Frequent& lists, std::size_t start, std::s
   }
 }
 
-// An alignment before the first one wraps round to a number beyond the last one. Short lists cost their cache misses: a list's
-// begin, its places and its first counter are each asked for some hits ahead.
+// An alignment before the first one wraps round to a number beyond the last one. Short lists cost their cache misses: a
+// list's begin, its places and its first counter are each asked for some hits ahead.
 template <class Code>
-void Scatter<Code>::count_rare(const Rare& lists, std::size_t start, const Target& target, const Workspace& workspace) const {
+void Scatter<Code>::count_rare(const Rare& lists, std::size_t start, const Target& target,
+                               const Workspace& workspace) const {
   const std::uint32_t* const begins = lists.begins.data();
   const std::uint32_t* const offsets = lists.offsets.data();
   const Hit* const hits = workspace.rare.data();
@@ -207,7 +214,8 @@ void Scatter<Code>::count_rare(const Rare& lists, std::size_t start, const Targe
 }
 
 template <class Code>
-void Scatter<Code>::subtract(const Code* text, std::size_t size, Span<const Target> targets, Workspace& workspace) const {
+void Scatter<Code>::subtract(const Code* text, std::size_t size, Span<const Target> targets,
+                             Workspace& workspace) const {
   if (index_.size() == 0) return;
   std::size_t needed = 0;
   for (std::size_t p = 0; p < targets.size(); ++p)

@@ -1,10 +1,10 @@
 // Engine E4: for every symbol of the text, one increment for each place of the pattern that holds the same letter.
 //
-// n times (sum over letters of count in P * density in T) increments. The text goes in blocks. Letters that a block holds often
-// are worked off letter by letter: places in the block times places in the pattern, eight places of the pattern at a time in
-// registers, into a tile of 16-bit counters that lives in the first-level cache; so an increment is one instruction, and a
-// mispredicted branch is paid once in eight runs along the block. Rare letters take the text in order and count into the
-// output itself.
+// n times (sum over letters of count in P * density in T) increments. The text goes in blocks. Letters that a block
+// holds often are worked off letter by letter: places in the block times places in the pattern, eight places of the
+// pattern at a time in registers, into a tile of 16-bit counters that lives in the first-level cache; so an increment
+// is one instruction, and a mispredicted branch is paid once in eight runs along the block. Rare letters take the text
+// in order and count into the output itself.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,8 @@
 
 namespace pyalgo::hamming {
 
-// What an increment costs, in ns per symbol of text, for a letter with `count` places in the pattern and `density` in the text.
+// What an increment costs, in ns per symbol of text, for a letter with `count` places in the pattern and `density` in
+// the text.
 double scatter_cost(double count, double density) noexcept;
 
 template <class Code>
@@ -29,17 +30,17 @@ class Scatter {
     std::uint32_t place, letter;  // in the block; the letter's number among the rare ones
   };
   struct Workspace {
-    std::vector<std::uint32_t> numbers;    // of the block's symbols' letters
-    std::vector<std::uint16_t> places;     // in the block, letter by letter
-    std::vector<std::uint32_t> begins;     // letter -> its first one in `places`
-    std::vector<Hit> rare;                 // those of the block's symbols that are rare letters,
-    std::size_t rare_size = 0;             // so many
-    std::vector<std::uint16_t> counters;   // the tile; all zero between uses
+    std::vector<std::uint32_t> numbers;   // of the block's symbols' letters
+    std::vector<std::uint16_t> places;    // in the block, letter by letter
+    std::vector<std::uint32_t> begins;    // letter -> its first one in `places`
+    std::vector<Hit> rare;                // those of the block's symbols that are rare letters,
+    std::size_t rare_size = 0;            // so many
+    std::vector<std::uint16_t> counters;  // the tile; all zero between uses
     std::size_t nbytes() const noexcept;
   };
 
-  // `density(code)`: the share of the text that is expected to be this letter; it decides how the letter is counted, not what.
-  // No letters, no work: an empty Scatter is fine.
+  // `density(code)`: the share of the text that is expected to be this letter; it decides how the letter is counted,
+  // not what. No letters, no work: an empty Scatter is fine.
   Scatter(const std::vector<Pattern<Code>>& patterns, const std::function<double(Code)>& density);
 
   Workspace make_workspace() const;
@@ -48,13 +49,14 @@ class Scatter {
   void subtract(const Code* text, std::size_t size, Span<const Target> targets, Workspace& workspace) const;
 
  private:
-  static constexpr std::size_t segment = 8192;           // symbols of pattern in a tile
-  static constexpr std::size_t reach = 3 * segment / 2;  // a batch begins in its segment but may end this far from its begin
-  static constexpr std::size_t widest = 8;               // places in a batch
+  static constexpr std::size_t segment = 8192;  // symbols of pattern in a tile
+  static constexpr std::size_t reach =
+      3 * segment / 2;                      // a batch begins in its segment but may end this far from its begin
+  static constexpr std::size_t widest = 8;  // places in a batch
 
-  // Batches of w places are w + 1 words: the letter's number, then the places, from the segment's begin. Those of segment s
-  // with w places are words [begins[9 s + w], begins[9 s + w + 1]); of one width they stand together so that no branch depends
-  // on the width.
+  // Batches of w places are w + 1 words: the letter's number, then the places, from the segment's begin. Those of
+  // segment s with w places are words [begins[9 s + w], begins[9 s + w + 1]); of one width they stand together so that
+  // no branch depends on the width.
   struct Frequent {
     std::vector<std::uint32_t> words;
     std::vector<std::size_t> begins;
@@ -72,11 +74,12 @@ class Scatter {
   Lists make_lists(const Pattern<Code>& pattern) const;
   Frequent make_frequent(const std::vector<std::vector<std::uint32_t>>& places, std::size_t length) const;
   void sort_block(const Code* text, std::size_t size, Workspace& workspace) const;
-  void count_tiles(const Frequent& lists, std::size_t start, std::size_t size, const Target& target, Workspace& workspace) const;
+  void count_tiles(const Frequent& lists, std::size_t start, std::size_t size, const Target& target,
+                   Workspace& workspace) const;
   void count_rare(const Rare& lists, std::size_t start, const Target& target, const Workspace& workspace) const;
 
-  LetterIndex<Code> index_;      // frequent letters first
-  std::uint32_t frequent_ = 0;   // how many
+  LetterIndex<Code> index_;     // frequent letters first
+  std::uint32_t frequent_ = 0;  // how many
   std::vector<Lists> lists_;
 };
 

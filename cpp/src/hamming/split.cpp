@@ -15,22 +15,23 @@ namespace {
 
 enum Tier : std::size_t { transform, slices, scatter, tiers };
 
-// What a letter of `count` places costs in each tier, in ns per symbol of text, and what a tier costs before its first letter.
+// What a letter of `count` places costs in each tier, in ns per symbol of text, and what a tier costs before its first
+// letter.
 struct Costs {
   double letter[tiers];
   double base[tiers];
 };
 
-// AVX2 and generic: fitted on one core of a Zen 3 to the engines themselves, uniform letters, lengths 1024 to 65536. AVX-512:
-// the spec's figures.
+// AVX2 and generic: fitted on one core of a Zen 3 to the engines themselves, uniform letters, lengths 1024 to 65536.
+// AVX-512: the spec's figures.
 Costs costs_of(double count, double density, std::size_t length, Isa isa) noexcept {
   const bool wide = isa == Isa::avx512, vectors = wide || isa == Isa::avx2;
-  const double alpha = wide ? 0.4 : vectors ? 0.63 : 1.2;               // ns per element transformed
-  const double rate = wide ? 400 : vectors ? 250 : 65;                  // compared places per ns
+  const double alpha = wide ? 0.4 : vectors ? 0.63 : 1.2;  // ns per element transformed
+  const double rate = wide ? 400 : vectors ? 250 : 65;     // compared places per ns
   const double m = static_cast<double>(length);
-  const double ratio = length <= 2304 ? 4096 / (4097 - m) : 2;          // elements transformed per symbol, N / V
-  const double products = 0.4 * alpha * std::max(0.0, m / 2048 - 2);    // of the segments' spectra
-  const double planes = (wide ? 0.05 : 0.15) * (1 + m / 16384);         // of a block of 16384 symbols and what follows it
+  const double ratio = length <= 2304 ? 4096 / (4097 - m) : 2;        // elements transformed per symbol, N / V
+  const double products = 0.4 * alpha * std::max(0.0, m / 2048 - 2);  // of the segments' spectra
+  const double planes = (wide ? 0.05 : 0.15) * (1 + m / 16384);       // of a block of 16384 symbols and what follows it
   Costs costs;
   costs.letter[transform] = 1.2 * ratio * alpha + products;
   costs.letter[slices] = count / rate + planes;
@@ -59,12 +60,11 @@ Choice choose_tiers(const std::vector<Code>& letters, const std::vector<std::uin
   const auto cheapest = [](const Costs& costs, std::size_t choice) {
     Tier best = tiers;
     for (std::size_t t = 0; t < tiers; ++t)
-      if ((choice >> t & 1) != 0 && (best == tiers || costs.letter[t] < costs.letter[best])) best = static_cast<Tier>(t);
+      if ((choice >> t & 1) != 0 && (best == tiers || costs.letter[t] < costs.letter[best]))
+        best = static_cast<Tier>(t);
     return best;
   };
-  const auto costs = [&](std::size_t l) {
-    return costs_of(counts[l], density_of(density, letters[l]), length, isa);
-  };
+  const auto costs = [&](std::size_t l) { return costs_of(counts[l], density_of(density, letters[l]), length, isa); };
   for (std::size_t choice = 1; choice < choices; ++choice)
     for (std::size_t t = 0; t < tiers; ++t)
       if ((choice >> t & 1) != 0) sums[choice] += costs_of(0, 0, length, isa).base[t];
@@ -142,33 +142,41 @@ Split<Code>::Split(const std::vector<Pattern<Code>>& patterns, const std::vector
   };
   const auto has = [&](Tier tier) { return std::find(chosen.begin(), chosen.end(), tier) != chosen.end(); };
   if (has(transform))
-    engines_.push_back(make_grouped<Code>(of_tier(transform), [isa](auto some) { return make_ntt(std::move(some), isa); }));
+    engines_.push_back(
+        make_grouped<Code>(of_tier(transform), [isa](auto some) { return make_ntt(std::move(some), isa); }));
   if (has(slices))
-    engines_.push_back(make_grouped<Code>(of_tier(slices), [isa](auto some) { return make_bitslice(std::move(some), isa); }));
+    engines_.push_back(
+        make_grouped<Code>(of_tier(slices), [isa](auto some) { return make_bitslice(std::move(some), isa); }));
   scatter_ = std::make_unique<Scatter<Code>>(of_tier(scatter), [&](Code code) { return density_of(density, code); });
 }
 
 }  // namespace
 
 template <class Code>
-std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density, Isa isa) {
+std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density,
+                                         Isa isa) {
   return std::make_unique<Split<Code>>(patterns, density, isa);
 }
 
 template <class Code>
-SplitCost predicted_split(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
-                          const std::vector<double>& density, Isa isa) {
+SplitCost predicted_split(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts,
+                          std::size_t length, const std::vector<double>& density, Isa isa) {
   const Choice choice = choose_tiers(letters, counts, length, density, isa);
   return {choice.ns, static_cast<double>(std::count(choice.tier.begin(), choice.tier.end(), transform))};
 }
 
-template std::unique_ptr<Engine<std::uint8_t>> make_split(std::vector<Pattern<std::uint8_t>>, const std::vector<double>&, Isa);
-template std::unique_ptr<Engine<std::uint16_t>> make_split(std::vector<Pattern<std::uint16_t>>, const std::vector<double>&, Isa);
-template std::unique_ptr<Engine<std::uint32_t>> make_split(std::vector<Pattern<std::uint32_t>>, const std::vector<double>&, Isa);
+template std::unique_ptr<Engine<std::uint8_t>> make_split(std::vector<Pattern<std::uint8_t>>,
+                                                          const std::vector<double>&, Isa);
+template std::unique_ptr<Engine<std::uint16_t>> make_split(std::vector<Pattern<std::uint16_t>>,
+                                                           const std::vector<double>&, Isa);
+template std::unique_ptr<Engine<std::uint32_t>> make_split(std::vector<Pattern<std::uint32_t>>,
+                                                           const std::vector<double>&, Isa);
 
-
-template SplitCost predicted_split(const std::vector<std::uint8_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
-template SplitCost predicted_split(const std::vector<std::uint16_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
-template SplitCost predicted_split(const std::vector<std::uint32_t>&, const std::vector<std::uint32_t>&, std::size_t, const std::vector<double>&, Isa);
+template SplitCost predicted_split(const std::vector<std::uint8_t>&, const std::vector<std::uint32_t>&, std::size_t,
+                                   const std::vector<double>&, Isa);
+template SplitCost predicted_split(const std::vector<std::uint16_t>&, const std::vector<std::uint32_t>&, std::size_t,
+                                   const std::vector<double>&, Isa);
+template SplitCost predicted_split(const std::vector<std::uint32_t>&, const std::vector<std::uint32_t>&, std::size_t,
+                                   const std::vector<double>&, Isa);
 
 }  // namespace pyalgo::hamming

@@ -9,8 +9,8 @@
 
 namespace pyalgo::hamming {
 
-// `density[c]` is the share of code c in the text, as sampled; codes beyond its end count as absent. It decides the tier of each
-// letter and so the time, never the result. Code: uint8, uint16, uint32.
+// `density[c]` is the share of code c in the text, as sampled; codes beyond its end count as absent. It decides the
+// tier of each letter and so the time, never the result. Code: uint8, uint16, uint32.
 template <class Code>
 std::unique_ptr<Engine<Code>> make_split(std::vector<Pattern<Code>> patterns, const std::vector<double>& density,
                                          Isa isa = active_isa());
@@ -21,7 +21,7 @@ struct SplitCost {
   double transformed;  // letters
 };
 template <class Code>
-SplitCost predicted_split(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts, std::size_t length,
-                          const std::vector<double>& density, Isa isa = active_isa());
+SplitCost predicted_split(const std::vector<Code>& letters, const std::vector<std::uint32_t>& counts,
+                          std::size_t length, const std::vector<double>& density, Isa isa = active_isa());
 
 }  // namespace pyalgo::hamming

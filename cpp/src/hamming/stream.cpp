@@ -59,8 +59,12 @@ template <class Code>
 class StateOf final : public Stream::State {
  public:
   StateOf(const Stream::Settings& settings, Alphabet alphabet)
-      : k_(settings.k), latency_(settings.latency), keep_head_(settings.keep_head), method_(settings.method),
-        m_(settings.pattern.values.size()), coded_({settings.pattern}, settings.text_wildcard, std::move(alphabet)) {
+      : k_(settings.k),
+        latency_(settings.latency),
+        keep_head_(settings.keep_head),
+        method_(settings.method),
+        m_(settings.pattern.values.size()),
+        coded_({settings.pattern}, settings.text_wildcard, std::move(alphabet)) {
     const Pattern<Code>& pattern = coded_.pattern(0);
     dense_.resize(m_);
     fixed_.resize(m_);
@@ -109,14 +113,14 @@ class StateOf final : public Stream::State {
   Window<Code> window_;     // the symbols from alignment n_emitted on
   std::vector<Code> head_;  // the first m - 1 symbols, with keep_head
 
-  // How alignments are counted changes no result and is learned anew after a snapshot: a method for every power of two of them.
+  // How alignments are counted changes no result and is learned anew after a snapshot: a method for every power of two
+  // of them.
   static constexpr auto kSingly = Method::automatic;
   std::array<std::optional<Method>, 64> chosen_;
   std::array<typename Coded<Code>::Workspace, 8> workspaces_;
   std::unique_ptr<BoundedSearch<Code>> search_;
   std::unique_ptr<typename BoundedSearch<Code>::Workspace> search_workspace_;
   std::vector<std::int32_t> counts_;
-  std::vector<Hit> hits_;
 };
 
 template <class Code>
@@ -141,31 +145,27 @@ template <class Code>
 void StateOf<Code>::settle(std::size_t count, Chunk& chunk) {
   if (count == 0) return;
   if (!k_) {
-    const std::size_t before = chunk.distances.size();
-    chunk.distances.resize(before + count);
-    this->count(count, chunk.distances.data() + before);
-    learn(chunk.distances.data() + before, nullptr, count);
+    std::vector<std::int32_t>& distances = chunk.hits.distances;
+    const std::size_t before = distances.size();
+    distances.resize(before + count);
+    this->count(count, distances.data() + before);
+    learn(distances.data() + before, nullptr, count);
   } else {
-    const std::size_t before = chunk.distances.size();
-    hits_.clear();
+    const std::size_t before = chunk.hits.size();
     if (count >= 256 && method_ == Method::automatic) {
       const Span<const Code> sample(window_.data(), std::min<std::size_t>(window_.size(), std::size_t{1} << 14));
       if (!search_) {
         search_ = coded_.bounded(0, *k_, sample);
         search_workspace_ = search_->make_workspace();
       }
-      search_->search(window_.data(), count + m_ - 1, stats.n_emitted, *k_, hits_, *search_workspace_);
+      search_->search(window_.data(), count + m_ - 1, stats.n_emitted, *k_, chunk.hits, *search_workspace_);
     } else {
       counts_.resize(std::max(counts_.size(), count));
       this->count(count, counts_.data());
       for (std::size_t i = 0; i < count; ++i)
-        if (counts_[i] <= *k_) hits_.push_back({stats.n_emitted + i, counts_[i]});
+        if (counts_[i] <= *k_) chunk.hits.push_back(static_cast<std::int64_t>(stats.n_emitted + i), counts_[i]);
     }
-    for (const Hit& hit : hits_) {
-      chunk.positions.push_back(static_cast<std::int64_t>(hit.position));
-      chunk.distances.push_back(hit.distance);
-    }
-    learn(chunk.distances.data() + before, chunk.positions.data() + before, chunk.distances.size() - before);
+    learn(chunk.hits.distances.data() + before, chunk.hits.positions.data() + before, chunk.hits.size() - before);
   }
   chunk.count += count;
   stats.n_emitted += count;
@@ -193,7 +193,8 @@ void StateOf<Code>::count(std::size_t count, std::int32_t* out) {
   if (method == kSingly && !coded_.has_wildcard()) {
     static const CompareOne<Code> compare = compare_one<Code>();
     for (std::size_t i = 0; i < count; ++i)
-      out[i] = static_cast<std::int32_t>(compare(window_.data() + i, dense_.data(), all_fixed_ ? nullptr : fixed_.data(), m_));
+      out[i] = static_cast<std::int32_t>(
+          compare(window_.data() + i, dense_.data(), all_fixed_ ? nullptr : fixed_.data(), m_));
     return;
   }
   const Method used = method == kSingly ? Method::compare : method;
@@ -227,8 +228,9 @@ Chunk StateOf<Code>::merge(const State& given) {
   // Our alignments that reach into the other's text need no more of it than its head.
   window_.append(other.head_.data(), other.head_.size());
   if (keep_head_ && head_.size() < m_ - 1)
-    head_.insert(head_.end(), other.head_.begin(),
-                 other.head_.begin() + static_cast<std::ptrdiff_t>(std::min(other.head_.size(), m_ - 1 - head_.size())));
+    head_.insert(
+        head_.end(), other.head_.begin(),
+        other.head_.begin() + static_cast<std::ptrdiff_t>(std::min(other.head_.size(), m_ - 1 - head_.size())));
   settle(std::min<std::size_t>(ready(), before - stats.n_emitted), chunk);
   stats.n_seen += other.stats.n_seen;
   if (other.stats.n_seen >= m_ - 1) {
@@ -270,7 +272,8 @@ void StateOf<Code>::load(SnapshotReader& in) {
   read.best_distance = static_cast<std::int32_t>(in.u32());
   read.best_position = in.u64();
   const std::uint64_t most = m_ - 1 + latency_;
-  if (read.n_emitted > read.n_seen || read.n_seen - read.n_emitted > most || (read.n_emitted > 0 && read.n_seen - read.n_emitted < m_ - 1))
+  if (read.n_emitted > read.n_seen || read.n_seen - read.n_emitted > most ||
+      (read.n_emitted > 0 && read.n_seen - read.n_emitted < m_ - 1))
     in.fail("at most " + std::to_string(most) + " symbols behind the last alignment");
   if (has_best > 1 || (read.has_best && read.best_position >= read.n_emitted) || read.n_within_k > read.n_emitted)
     in.fail("a best alignment among those settled");
@@ -279,7 +282,8 @@ void StateOf<Code>::load(SnapshotReader& in) {
     if (codes.size() != expected) in.fail(std::to_string(expected) + " codes");
     if (!coded_.alphabet().identity())
       for (const Code code : codes)
-        if (code >= coded_.alphabet().never()) in.fail("codes of " + std::to_string(coded_.alphabet().n_letters()) + " letters");
+        if (code >= coded_.alphabet().never())
+          in.fail("codes of " + std::to_string(coded_.alphabet().n_letters()) + " letters");
     return codes;
   };
   const std::vector<Code> window = load_codes(read.n_seen - read.n_emitted);

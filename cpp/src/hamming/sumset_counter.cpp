@@ -41,14 +41,15 @@ std::size_t SumsetCounter::nbytes() const noexcept {
 }
 
 std::uint32_t SumsetCounter::default_p0(std::size_t x, std::size_t y, std::size_t width) noexcept {
-  const double wanted = 64.0 * static_cast<double>(x) * static_cast<double>(y) / static_cast<double>(std::max<std::size_t>(width, 1));
+  const double wanted =
+      64.0 * static_cast<double>(x) * static_cast<double>(y) / static_cast<double>(std::max<std::size_t>(width, 1));
   auto p0 = static_cast<std::uint32_t>(std::min(std::max(wanted, 67.0), 1e9));
   while (!is_prime(p0)) ++p0;
   return p0;
 }
 
-// The linear convolution of X and Y modulo `prime`, in a_. Folded sets are multisets: their convolution stays below the modulus
-// of the transform as long as |X| times the multiplicity in Y does, see count().
+// The linear convolution of X and Y modulo `prime`, in a_. Folded sets are multisets: their convolution stays below the
+// modulus of the transform as long as |X| times the multiplicity in Y does, see count().
 void SumsetCounter::convolve(Numbers x, Numbers y, std::uint32_t prime) {
   const auto length = [prime](Numbers numbers) { return std::min(prime, numbers[numbers.size() - 1] + 1); };
   size_ = next_pow2(std::size_t{length(x)} + length(y) - 1);
@@ -62,7 +63,8 @@ void SumsetCounter::convolve(Numbers x, Numbers y, std::uint32_t prime) {
   transform_.inverse(a_.data(), size_);
 }
 
-// folded_[r] = (exact count of the sums that are r modulo prime - the same of the low counts) / p0 - what is certified already.
+// folded_[r] = (exact count of the sums that are r modulo prime - the same of the low counts) / p0 - what is certified
+// already.
 void SumsetCounter::fold(Numbers x, Numbers y, std::uint32_t p0, std::uint32_t prime) {
   convolve(x, y, prime);
   const std::size_t remainders = std::min<std::size_t>(prime, width_);
@@ -103,8 +105,8 @@ void SumsetCounter::filter(std::uint32_t prime, bool first) {
   candidates_.resize(kept);
 }
 
-// With p0 at most min(|X|, |Y|) the primes are at least 2 max(|X|, |Y|), so a folded count is at most |X| (width / (2 |X|) + 1),
-// below width / 2 + |X| < 2^27.
+// With p0 at most min(|X|, |Y|) the primes are at least 2 max(|X|, |Y|), so a folded count is at most |X| (width / (2
+// |X|) + 1), below width / 2 + |X| < 2^27.
 void SumsetCounter::count(Numbers x, Numbers y, std::uint32_t p0, PhiloxStream& random, SumsetInfo& info) {
   width_ = std::size_t{x[x.size() - 1]} + y[y.size() - 1] + 1;
   const auto whole = static_cast<std::uint32_t>(width_);
@@ -115,7 +117,8 @@ void SumsetCounter::count(Numbers x, Numbers y, std::uint32_t p0, PhiloxStream& 
   if (!may_overflow) return;
 
   const std::uint64_t overflows = std::uint64_t{x.size()} * y.size() / p0;  // at most so many
-  const auto least = static_cast<std::uint32_t>(std::max<std::uint64_t>(64, std::min<std::uint64_t>(2 * overflows, width_)));
+  const auto least =
+      static_cast<std::uint32_t>(std::max<std::uint64_t>(64, std::min<std::uint64_t>(2 * overflows, width_)));
   candidates_.clear();
   certified_.clear();
   for (int round = 0; round < most_rounds; ++round) {

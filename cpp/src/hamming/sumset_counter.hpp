@@ -19,8 +19,8 @@ class SumsetCounter {
   // For sets whose sums are below `width` <= 2^26.
   explicit SumsetCounter(std::size_t width);
 
-  // counts()[z] = #{(x, y) : x + y = z} for all z < width, exactly. x and y are not empty, rising, without repetitions; p0 > 1.
-  // Appends to `info` what was drawn.
+  // counts()[z] = #{(x, y) : x + y = z} for all z < width, exactly. x and y are not empty, rising, without repetitions;
+  // p0 > 1. Appends to `info` what was drawn.
   void count(Numbers x, Numbers y, std::uint32_t p0, PhiloxStream& random, SumsetInfo& info);
   const std::vector<std::uint32_t>& counts() const noexcept { return counts_; }
 

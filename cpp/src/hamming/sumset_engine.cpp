@@ -30,7 +30,9 @@ Divided<Code> divide(const Pattern<Code>& pattern) {
   const LetterIndex<Code> index(letters);
   std::vector<std::size_t> counts(letters.size());
   for (Code code : pattern.codes) ++counts[index.find(code)];
-  const auto light = [&](Code code) { return static_cast<double>(counts[index.find(code)]) <= std::sqrt(divided.universe()); };
+  const auto light = [&](Code code) {
+    return static_cast<double>(counts[index.find(code)]) <= std::sqrt(divided.universe());
+  };
   letters.erase(std::remove_if(letters.begin(), letters.end(), light), letters.end());
   divided.heavy = LetterIndex<Code>(letters);
   divided.mirrored.resize(letters.size());
@@ -49,7 +51,8 @@ class Sumset final : public Engine<Code> {
     for (const Pattern<Code>& pattern : patterns) {
       const Divided<Code>& divided = divided_.emplace_back(divide(pattern));
       const std::uint32_t heavy = divided.heavy.size();
-      std::vector<Pattern<Code>> light = restrict_to<Code>({pattern}, divided.heavy, [=](std::uint32_t l) { return l == heavy; });
+      std::vector<Pattern<Code>> light =
+          restrict_to<Code>({pattern}, divided.heavy, [=](std::uint32_t l) { return l == heavy; });
       // The text is expected to be like the pattern.
       const double share = 1 / std::max(1.0, static_cast<double>(letters_of<Code>(light).size()));
       pairs_.emplace_back(light, [=](Code) { return share; });
@@ -88,8 +91,8 @@ class Sumset final : public Engine<Code> {
   };
 
   void sort_piece(const Divided<Code>& pattern, const Code* text, std::size_t size, Buffers& buffers) const;
-  void count_piece(const Divided<Code>& pattern, const Code* text, std::size_t size, std::uint64_t position, const Target& target,
-                   Buffers& buffers) const;
+  void count_piece(const Divided<Code>& pattern, const Code* text, std::size_t size, std::uint64_t position,
+                   const Target& target, Buffers& buffers) const;
 
   std::uint64_t seed_;
   std::vector<Divided<Code>> divided_;
@@ -110,7 +113,8 @@ std::unique_ptr<typename Engine<Code>::Workspace> Sumset<Code>::make_workspace()
 
 // Letter l's places are places[begins[l], begins[l + 1]); all that is no heavy letter comes last.
 template <class Code>
-void Sumset<Code>::sort_piece(const Divided<Code>& pattern, const Code* text, std::size_t size, Buffers& buffers) const {
+void Sumset<Code>::sort_piece(const Divided<Code>& pattern, const Code* text, std::size_t size,
+                              Buffers& buffers) const {
   const std::uint32_t letters = pattern.heavy.size();
   std::fill_n(buffers.begins.begin(), letters + 3, 0);
   for (std::size_t i = 0; i < size; ++i) {
@@ -118,7 +122,8 @@ void Sumset<Code>::sort_piece(const Divided<Code>& pattern, const Code* text, st
     ++buffers.begins[buffers.numbers[i] + 2];
   }
   for (std::uint32_t l = 1; l < letters + 3; ++l) buffers.begins[l] += buffers.begins[l - 1];
-  for (std::size_t i = 0; i < size; ++i) buffers.places[buffers.begins[buffers.numbers[i] + 1]++] = static_cast<std::uint32_t>(i);
+  for (std::size_t i = 0; i < size; ++i)
+    buffers.places[buffers.begins[buffers.numbers[i] + 1]++] = static_cast<std::uint32_t>(i);
 }
 
 // A place x of the piece and a mirrored place y of the pattern add to alignment x + y - (length - 1).
@@ -143,7 +148,8 @@ void Sumset<Code>::count_piece(const Divided<Code>& pattern, const Code* text, s
       buffers.info.primes.clear();
       const std::size_t width = std::size_t{x[x.size() - 1]} + y[y.size() - 1] + 1;
       buffers.counter.count(x, y, SumsetCounter::default_p0(x.size(), y.size(), width), random, buffers.info);
-      for (std::size_t i = 0; i < target.count; ++i) target.out[i] -= static_cast<std::int32_t>(buffers.counter.counts()[i + head]);
+      for (std::size_t i = 0; i < target.count; ++i)
+        target.out[i] -= static_cast<std::int32_t>(buffers.counter.counts()[i + head]);
     } else {
       // Sums at or beyond `cyclic` fall on those below length - 1, which are no alignments.
       std::fill_n(buffers.a.begin(), cyclic, 0);
