@@ -164,7 +164,7 @@ std::vector<double> Coded<Code>::densities(Span<const Code> sample) const {
 }
 
 template <class Code>
-Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
+Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample, const Costs& costs) const {
   Load load;
   load.n = static_cast<double>(alignments);
   load.patterns = static_cast<double>(patterns_.size());
@@ -176,7 +176,7 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
     load.counted += places_[l];
     load.scattered += places_[l] * density[letters_[l]];
   }
-  const SplitCost split = predicted_split(letters_, places_, longest_, density);
+  const SplitCost split = predicted_split(letters_, places_, longest_, density, costs.isa);
   load.split = split.ns;
   load.transformed = split.transformed;
   return load;
@@ -185,7 +185,7 @@ Load Coded<Code>::load(std::size_t alignments, Span<const Code> sample) const {
 template <class Code>
 std::vector<Prediction> Coded<Code>::predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs,
                                                  bool streamed) const {
-  Load work = load(alignments, sample);
+  Load work = load(alignments, sample, costs);
   work.streamed = streamed;
   double least = std::numeric_limits<double>::infinity();
   for (const Method method : kMethods)
@@ -210,7 +210,8 @@ Method Coded<Code>::choose(Method asked, std::size_t alignments, Span<const Code
 template <class Code>
 bool Coded<Code>::prefers_bounded(std::int64_t k, std::size_t alignments, Span<const Code> sample) const {
   const Costs costs = active_costs();
-  return predicted_bounded_ns(k, load(alignments, sample), costs) < predictions(alignments, sample, costs).front().ns;
+  return predicted_bounded_ns(k, load(alignments, sample, costs), costs) <
+         predictions(alignments, sample, costs).front().ns;
 }
 
 template <class Code>

@@ -46,7 +46,7 @@ class Coded {
   Method choose(Method asked, std::size_t alignments, Span<const Code> sample) const;
   std::vector<Prediction> predictions(std::size_t alignments, Span<const Code> sample, const Costs& costs,
                                       bool streamed = false) const;
-  Load load(std::size_t alignments, Span<const Code> sample) const;
+  Load load(std::size_t alignments, Span<const Code> sample, const Costs& costs) const;
   // Whether to look for alignments within k only is predicted to be cheaper than to count all.
   bool prefers_bounded(std::int64_t k, std::size_t alignments, Span<const Code> sample) const;
 

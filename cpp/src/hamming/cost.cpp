@@ -14,12 +14,12 @@ std::array<double, kCostFactors> factors = kAsShipped;
 
 // Generic and AVX2 from a Zen 3 at about 3.4 GHz; AVX-512 from those and the ratios that a Zen 4 showed.
 const Costs& shipped_costs(Isa isa) {
-  static const Costs generic{0.25, 0.0295, 0.6, 0.0092, 0.04, 0.012, 0.25, 1.0,   1.1,
-                             0.17, 2,      3,   7,      0.95, 0.06,  0.4,  0.009, kAsShipped};
-  static const Costs avx2{0.17, 0.0106, 0.5, 0.0028, 0.02, 0.009, 0.15, 0.47,  0.52,
-                          0.08, 1.5,    3,   6,      0.95, 0.03,  0.15, 0.003, kAsShipped};
-  static const Costs avx512{0.15, 0.009, 0.4, 0.002, 0.015, 0.006, 0.15, 0.42,  0.47,
-                            0.07, 1.5,   3,   6,     0.9,   0.02,  0.1,  0.002, kAsShipped};
+  static const Costs generic{Isa::generic, 0.25, 0.0295, 0.6, 0.0092, 0.04, 0.012, 0.25,  1.0,       1.1,
+                             0.17,         2,    3,      7,   0.95,   0.06, 0.4,   0.009, kAsShipped};
+  static const Costs avx2{Isa::avx2, 0.17, 0.0106, 0.5, 0.0028, 0.02, 0.009, 0.15,  0.47,      0.52,
+                          0.08,      1.5,  3,      6,   0.95,   0.03, 0.15,  0.003, kAsShipped};
+  static const Costs avx512{Isa::avx512, 0.15, 0.009, 0.4, 0.002, 0.015, 0.006, 0.15,  0.42,      0.47,
+                            0.07,        1.5,  3,     6,   0.9,   0.02,  0.1,   0.002, kAsShipped};
   return isa == Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : generic;
 }
 

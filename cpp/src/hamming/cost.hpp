@@ -27,6 +27,7 @@ struct Load {
 
 // What elementary steps take on one core, in ns, and the factors by which calibration found this machine to differ.
 struct Costs {
+  Isa isa;
   double compare_position, compare_byte;                          // a position; a counted symbol, times its width
   double slice_position, slice_symbol, slice_letter, slice_copy;  // a letter's plane, and each of its shifted copies
   double ntt_position, ntt_forward, ntt_inverse, ntt_product, ntt_prepare;  // an element of a transform or product
