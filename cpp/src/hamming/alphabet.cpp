@@ -44,7 +44,6 @@ std::vector<std::uint64_t> values_of(const Text& text) {
 Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std::uint64_t> text_wildcard,
                    SymbolType type, bool own_codes)
     : type_(type) {
-  bool matchable = true;
   std::vector<bool> small(std::size_t{1} << 16);  // the usual letters, so that only few are left to sort
   const auto add = [&](std::uint64_t value) {
     if (value < small.size() && small[value]) return;
@@ -53,11 +52,10 @@ Alphabet::Alphabet(const std::vector<PatternValues>& patterns, std::optional<std
   };
   for (const PatternValues& pattern : patterns) {
     for (std::size_t j = 0; j < pattern.values.size(); ++j) {
-      if (!pattern.counts[j]) continue;
-      add(pattern.values[j]);
-      matchable = matchable && pattern.values[j] != text_wildcard;
+      if (pattern.counts[j]) add(pattern.values[j]);
     }
   }
+  bool matchable = !text_wildcard || std::find(letters_.begin(), letters_.end(), *text_wildcard) == letters_.end();
   if (text_wildcard) add(*text_wildcard);
   std::sort(letters_.begin(), letters_.end());
   letters_.erase(std::unique(letters_.begin(), letters_.end()), letters_.end());

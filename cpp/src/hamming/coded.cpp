@@ -72,9 +72,16 @@ Coded<Code>::Coded(const std::vector<PatternValues>& patterns, std::optional<std
   for (const PatternValues& given : patterns) {
     Pattern<Code> pattern;
     pattern.length = given.values.size();
+    pattern.offsets.reserve(pattern.length);
+    pattern.codes.reserve(pattern.length);
+    const bool plain = alphabet_.identity() && !text_wildcard;
     for (std::size_t j = 0; j < given.values.size(); ++j) {
       if (!given.counts[j]) continue;
       pattern.offsets.push_back(static_cast<std::uint32_t>(j));
+      if (plain) {
+        pattern.codes.push_back(static_cast<Code>(given.values[j]));
+        continue;
+      }
       const bool matchable = given.values[j] != text_wildcard;
       pattern.codes.push_back(static_cast<Code>(matchable ? alphabet_.code(given.values[j]) : alphabet_.never()));
     }

@@ -239,7 +239,7 @@ Period best_period(const Pattern<Code>& pattern) {
 }
 
 template <class Code>
-std::unique_ptr<Engine<Code>> make_periodic(std::vector<Pattern<Code>> patterns, std::size_t period, Isa) {
+std::unique_ptr<Engine<Code>> make_periodic(const std::vector<Pattern<Code>>& patterns, std::size_t period, Isa) {
   return std::make_unique<Periodic<Code>>(patterns, period);
 }
 
@@ -258,13 +258,16 @@ double periodic_increments(const Pattern<Code>& pattern, std::size_t period, con
 }
 
 template Period best_period(const Pattern<std::uint8_t>&);
-template std::unique_ptr<Engine<std::uint8_t>> make_periodic(std::vector<Pattern<std::uint8_t>>, std::size_t, Isa);
+template std::unique_ptr<Engine<std::uint8_t>> make_periodic(const std::vector<Pattern<std::uint8_t>>&, std::size_t,
+                                                             Isa);
 template double periodic_increments(const Pattern<std::uint8_t>&, std::size_t, const std::uint8_t*, std::size_t);
 template Period best_period(const Pattern<std::uint16_t>&);
-template std::unique_ptr<Engine<std::uint16_t>> make_periodic(std::vector<Pattern<std::uint16_t>>, std::size_t, Isa);
+template std::unique_ptr<Engine<std::uint16_t>> make_periodic(const std::vector<Pattern<std::uint16_t>>&, std::size_t,
+                                                              Isa);
 template double periodic_increments(const Pattern<std::uint16_t>&, std::size_t, const std::uint16_t*, std::size_t);
 template Period best_period(const Pattern<std::uint32_t>&);
-template std::unique_ptr<Engine<std::uint32_t>> make_periodic(std::vector<Pattern<std::uint32_t>>, std::size_t, Isa);
+template std::unique_ptr<Engine<std::uint32_t>> make_periodic(const std::vector<Pattern<std::uint32_t>>&, std::size_t,
+                                                              Isa);
 template double periodic_increments(const Pattern<std::uint32_t>&, std::size_t, const std::uint32_t*, std::size_t);
 
 }  // namespace pyalgo::hamming

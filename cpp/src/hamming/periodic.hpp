@@ -28,7 +28,7 @@ Period best_period(const Pattern<Code>& pattern);
 // `period` 0: the best one of each pattern. Cost: sum over letters of |dA_c| |dB_c| increments, plus O(n), for any text
 // and pattern; a workspace holds O(length of the longest pattern + block).
 template <class Code>
-std::unique_ptr<Engine<Code>> make_periodic(std::vector<Pattern<Code>> patterns, std::size_t period = 0,
+std::unique_ptr<Engine<Code>> make_periodic(const std::vector<Pattern<Code>>& patterns, std::size_t period = 0,
                                             Isa isa = active_isa());
 
 // The increments that counting `size` symbols of text against `pattern` at this period would take, from letter counts

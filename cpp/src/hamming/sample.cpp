@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "letter_index.hpp"
 
@@ -14,13 +15,34 @@ namespace {
 constexpr double plane_cost = 12, place_cost = 1.7;
 
 // 0, ..., n - 1 in an order of which every stretch is spread over the whole: steps of about 0.618 n, coprime to n.
-std::vector<std::size_t> spread(std::size_t n) {
-  std::vector<std::size_t> order(n);
-  std::size_t step = static_cast<std::size_t>(0.618 * static_cast<double>(n)) | 1;
-  while (std::gcd(step, n) != 1) step += 2;
-  for (std::size_t i = 0, x = 0; i < n; ++i, x = (x + step) % n) order[i] = x;
-  return order;
-}
+class Spread {
+ public:
+  explicit Spread(std::size_t n) : n_(n), step_(static_cast<std::size_t>(0.618 * static_cast<double>(n)) | 1) {
+    while (std::gcd(step_, n_) != 1) step_ += 2;
+  }
+  std::size_t next() noexcept {
+    const std::size_t now = at_;
+    at_ = (at_ + step_) % n_;
+    return now;
+  }
+
+ private:
+  std::size_t n_, step_, at_ = 0;
+};
+
+// Places of one letter with one offset % 8, of which some are taken.
+struct Column {
+  std::vector<std::uint32_t> offsets;
+  std::optional<Spread> order;
+  std::size_t taken = 0;
+
+  std::size_t left() const noexcept { return offsets.size() - taken; }
+  std::uint32_t take() {
+    if (!order) order.emplace(offsets.size());
+    ++taken;
+    return offsets[order->next()];
+  }
+};
 
 // Collects places until random text of these rates has more than k mismatches at them but for five standard
 // deviations, and a few more, for text that is not random.
@@ -28,15 +50,15 @@ template <class Code>
 class Chooser {
  public:
   Chooser(const Pattern<Code>& pattern, const Rates<Code>& rates, std::int64_t k)
-      : rates_(rates), k_(static_cast<double>(k)), offsets_(rates.letters.size()), index_(rates.letters.size(), none) {
+      : rates_(rates), k_(static_cast<double>(k)), columns_(rates.letters.size()), index_(rates.letters.size(), none) {
     const LetterIndex<Code> index(rates.letters);
     std::vector<std::array<std::uint32_t, 8>> sizes(rates.letters.size());
     for (std::size_t j = 0; j < pattern.codes.size(); ++j)
       ++sizes[index.find(pattern.codes[j])][pattern.offsets[j] % 8];
     for (std::size_t l = 0; l < sizes.size(); ++l)
-      for (std::size_t s = 0; s < 8; ++s) offsets_[l][s].reserve(sizes[l][s]);
+      for (std::size_t s = 0; s < 8; ++s) columns_[l][s].offsets.reserve(sizes[l][s]);
     for (std::size_t j = 0; j < pattern.codes.size(); ++j)
-      offsets_[index.find(pattern.codes[j])][pattern.offsets[j] % 8].push_back(pattern.offsets[j]);
+      columns_[index.find(pattern.codes[j])][pattern.offsets[j] % 8].offsets.push_back(pattern.offsets[j]);
   }
 
   Sample<Code> choose() {
@@ -50,7 +72,8 @@ class Chooser {
       }
     sample_.rejects = margin(3) >= 0;
     std::vector<typename Sample<Code>::Place> places;
-    for (std::size_t i : spread(sample_.places.size())) places.push_back(sample_.places[i]);
+    Spread mixed(std::max<std::size_t>(sample_.places.size(), 1));
+    while (places.size() < sample_.places.size()) places.push_back(sample_.places[mixed.next()]);
     sample_.places = std::move(places);
     return std::move(sample_);
   }
@@ -60,13 +83,13 @@ class Chooser {
 
   std::size_t size_of(std::size_t letter) const {
     std::size_t size = 0;
-    for (const auto& shift : offsets_[letter]) size += shift.size();
+    for (const Column& column : columns_[letter]) size += column.offsets.size();
     return size;
   }
 
   // The letters, those first that make most mismatches for their cost.
   std::vector<std::size_t> by_yield(double wanted) const {
-    std::vector<std::size_t> order(offsets_.size());
+    std::vector<std::size_t> order(columns_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::vector<double> yield;
     for (std::size_t c : order)
@@ -81,23 +104,16 @@ class Chooser {
 
   // Places of one letter: first those at whole bytes of a plane, which need no moved copy, then copy after copy.
   void take(std::size_t letter, double most) {
-    auto& shifts = offsets_[letter];
+    auto& columns = columns_[letter];
     std::array<std::size_t, 8> order{0, 1, 2, 3, 4, 5, 6, 7};
     std::stable_sort(order.begin() + 1, order.end(),
-                     [&](auto a, auto b) { return shifts[a].size() > shifts[b].size(); });
+                     [&](auto a, auto b) { return columns[a].left() > columns[b].left(); });
     double taken = 0;
     for (std::size_t s : order) {
-      std::vector<std::uint32_t> left;
-      for (std::size_t i : spread(shifts[s].size())) {
-        if (taken >= most || enough()) {
-          left.push_back(shifts[s][i]);
-          continue;
-        }
-        add(letter, shifts[s][i]);
-        taken += 1;
+      for (; columns[s].left() > 0; taken += 1) {
+        if (taken >= most || enough()) return;
+        add(letter, columns[s].take());
       }
-      std::sort(left.begin(), left.end());
-      shifts[s] = std::move(left);
     }
   }
 
@@ -117,8 +133,8 @@ class Chooser {
 
   const Rates<Code>& rates_;
   double k_;
-  std::vector<std::array<std::vector<std::uint32_t>, 8>> offsets_;  // by letter and shift, those not yet taken
-  std::vector<std::uint32_t> index_;                                // of each letter in the sample
+  std::vector<std::array<Column, 8>> columns_;  // by letter and shift
+  std::vector<std::uint32_t> index_;            // of each letter in the sample
   Sample<Code> sample_;
   double mean_ = 0, variance_ = 0;  // of the mismatches at the places
   std::size_t sure_at_ = 0;         // places at which random text was sure to be rejected
