@@ -84,7 +84,12 @@ class StateOf final : public Stream::State {
   }
   Chunk merge(const State& other) override;
   std::size_t nbytes() const noexcept override {
-    return window_.nbytes() + (head_.capacity() + dense_.capacity() + fixed_.capacity()) * sizeof(Code);
+    std::size_t sum = window_.nbytes() + (head_.capacity() + dense_.capacity() + fixed_.capacity()) * sizeof(Code);
+    for (const auto& workspace : workspaces_) {
+      if (workspace.letters) sum += workspace.letters->nbytes();
+      if (workspace.wildcards) sum += workspace.wildcards->nbytes();
+    }
+    return sum;
   }
   void save(SnapshotWriter& out) const override;
   void load(SnapshotReader& in) override;
