@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "../src/hamming/engine.hpp"
+#include "hamming/engine.hpp"
 #include "pyalgo/simd.hpp"
 
 namespace pyalgo::hamming {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "../src/hamming/engine.hpp"
+#include "hamming/engine.hpp"
 #include "check.hpp"
 #include "pyalgo/rng.hpp"
 

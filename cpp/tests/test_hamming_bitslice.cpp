@@ -1,5 +1,5 @@
 // Engine E2 against a naive count: alphabets up to all bytes, edge lengths, several patterns, every ISA level.
-#include "../src/hamming/bitslice.hpp"
+#include "hamming/bitslice.hpp"
 #include "slices_oracle.hpp"
 
 using namespace pyalgo;

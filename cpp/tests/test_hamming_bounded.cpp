@@ -1,8 +1,8 @@
 // Engine E6 against a naive count: every k and code width, with and without an exact engine to fall back on, wildcards
 // on both sides, text that the filter cannot cope with, and k that changes between the calls of one workspace.
-#include "../src/hamming/bounded.hpp"
+#include "hamming/bounded.hpp"
 
-#include "../src/hamming/compare.hpp"
+#include "hamming/compare.hpp"
 #include "slices_oracle.hpp"
 
 using namespace pyalgo;

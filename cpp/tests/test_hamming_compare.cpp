@@ -1,7 +1,7 @@
 // Engine E1 against a naive count: every code width and ISA level, edge lengths, wildcards, accumulation.
 #include <vector>
 
-#include "../src/hamming/compare.hpp"
+#include "hamming/compare.hpp"
 #include "slices_oracle.hpp"
 
 using namespace pyalgo;

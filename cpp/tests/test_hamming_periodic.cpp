@@ -1,7 +1,7 @@
 // The periodic engine against brute force on periodic, run-length and random texts, and its count of its own work.
 #include <cmath>
 
-#include "../src/hamming/periodic.hpp"
+#include "hamming/periodic.hpp"
 #include "hamming_oracle.hpp"
 
 using namespace pyalgo;

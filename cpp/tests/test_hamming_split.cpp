@@ -1,9 +1,9 @@
 // The split engine against brute force: every tier and mixtures of them, tile borders, several patterns, any code.
 #include <map>
 
-#include "../src/hamming/letter_index.hpp"
-#include "../src/hamming/scatter.hpp"
-#include "../src/hamming/split.hpp"
+#include "hamming/letter_index.hpp"
+#include "hamming/scatter.hpp"
+#include "hamming/split.hpp"
 #include "hamming_oracle.hpp"
 
 using namespace pyalgo;
@@ -94,8 +94,8 @@ void test_mixture(std::mt19937& random) {
                                                         with_wildcards(pattern_of(codes), .3, random)};
   check_split(patterns, text, density);
   check_split(patterns, text, density, 1000, 17);
-  CHECK(predicted_split_ns<std::uint32_t>({0, 5}, {9, 1}, m, density) >
-        predicted_split_ns<std::uint32_t>({5}, {1}, m, density));
+  CHECK(predicted_split<std::uint32_t>({0, 5}, {9, 1}, m, density).ns >
+        predicted_split<std::uint32_t>({5}, {1}, m, density).ns);
 }
 
 template <class Code>

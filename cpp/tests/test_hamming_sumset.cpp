@@ -4,8 +4,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "../src/hamming/prime_transform.hpp"
-#include "../src/hamming/sumset.hpp"
+#include "hamming/prime_transform.hpp"
+#include "hamming/sumset.hpp"
 #include "hamming_oracle.hpp"
 
 using namespace pyalgo;
