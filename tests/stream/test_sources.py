@@ -201,7 +201,7 @@ def test_what_cannot_be_followed(work, monkeypatch):
         ("in.parquet", b"PAR1 no", "in.parquet is not a Parquet file"),
         ("in.arrow", b"ARROW1\0\0 no", "in.arrow is not Arrow IPC"),
         ("in.arrow", b"", "in.arrow is not Arrow IPC"),
-        ("in.jsonl.gz", gzip.compress(b'{"id": 1, "items": [1]}\n' * 9)[:-20], "behind line 0: "),
+        ("in.jsonl.gz", gzip.compress(b'{"id": 1, "items": [1]}\n' * 9, mtime=0)[:-20], "behind line 0: "),
         ("in.jsonl.gz", b"no gzip at all", "Not a gzipped file"),
         ("in.jsonl.zst", b"no zstd at all", "in.jsonl.zst, behind line 0: "),
         ("in.jsonl", b'{"id": 1, "items": [1]}\n{"id": 2, "items": ["\xff"]}\n', "line 2: byte b'\\xff' at column 22 is not"),

@@ -79,7 +79,7 @@ def inputs(work, monkeypatch):
     """The same 2,500 letters in every form there is; returns the names."""
     monkeypatch.chdir(work.path)
     (work.path / "in.bin").write_bytes(TEXT)
-    (work.path / "in.bin.gz").write_bytes(gzip.compress(TEXT))
+    (work.path / "in.bin.gz").write_bytes(gzip.compress(TEXT, mtime=0))
     (work.path / "in.u32").write_bytes(np.frombuffer(TEXT, np.uint8).astype("<u4").tobytes())
     (work.path / "in.i16.zst").write_bytes(
         pa.compress(np.frombuffer(TEXT, np.uint8).astype("<i2").tobytes(), codec="zstd", asbytes=True)
@@ -283,8 +283,8 @@ TWO = b">one\nACGT\n>two\nGG\n"
         ("in.bin", b"", "in.bin is empty: expected symbols one behind the other"),
         ("in.u16", b"12345", "in.u16, byte 4: the last symbol is cut short: it has 1 of the 2 bytes that a symbol has in a .u16"),
         ("in.i64", b"123456789", "in.i64, byte 8: the last symbol is cut short: it has 1 of the 8 bytes"),
-        ("in.u32.gz", gzip.compress(b"1234567"), "in.u32.gz, byte 4: the last symbol is cut short: it has 3 of the 4 bytes"),
-        ("in.bin.gz", gzip.compress(TEXT)[:-500], "in.bin.gz, byte "),
+        ("in.u32.gz", gzip.compress(b"1234567", mtime=0), "in.u32.gz, byte 4: the last symbol is cut short: it has 3 of the 4 bytes"),
+        ("in.bin.gz", gzip.compress(TEXT, mtime=0)[:-500], "in.bin.gz, byte "),
         ("in.bin.gz", b"no gzip at all", "in.bin.gz, byte 0: Not a gzipped file"),
         ("in.bin.zst", b"no zstd at all", "in.bin.zst, byte 0: "),
         ("in.fa", b"", "in.fa is empty: a FASTA file begins with a line >NAME"),
@@ -304,8 +304,8 @@ TWO = b">one\nACGT\n>two\nGG\n"
         ("in.fa", b"".join(b">c%d\nA\n" % n for n in range(9)), "the first are c0, c1, c2, c3, c4"),
         ("in.fa#three", TWO, "in.fa has no record 'three': its records are one, two"),
         ("in.fa#three", b"".join(b">c%d\nA\n" % n for n in range(9)), "its records are c0, c1, c2, c3, c4 and 4 more"),
-        ("in.fa.gz", gzip.compress(b">one\n" + wrapped(TEXT))[:-500], "in.fa.gz, line "),
-        ("in.fa.gz#one", gzip.compress(b">one\n" + wrapped(TEXT))[:-500], "in.fa.gz, line "),
+        ("in.fa.gz", gzip.compress(b">one\n" + wrapped(TEXT), mtime=0)[:-500], "in.fa.gz, line "),
+        ("in.fa.gz#one", gzip.compress(b">one\n" + wrapped(TEXT), mtime=0)[:-500], "in.fa.gz, line "),
         ("in.fa.gz", b"no gzip", "in.fa.gz, line 1: Not a gzipped file"),
     ],
 )  # fmt: skip
