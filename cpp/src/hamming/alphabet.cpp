@@ -124,7 +124,7 @@ std::uint32_t Alphabet::code(std::uint64_t value) const noexcept {
 template <class Code>
 const Code* Alphabet::encode(const Text& text, Code* buffer) const noexcept {
   if (identity_) return static_cast<const Code*>(text.data);
-  const bool tabled = table_.size() == std::size_t{1} << (8 * text.type.width);
+  const bool tabled = text.type.width <= 2 && table_.size() == std::size_t{1} << (8 * text.type.width);
   with_symbol(text.type, [&](auto symbol) {
     using Symbol = decltype(symbol);
     if constexpr (sizeof(Symbol) <= 2) {
