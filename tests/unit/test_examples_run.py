@@ -31,8 +31,11 @@ def test_examples_of_pages(page):
 
 def test_readme():
     text = (Path(__file__).parents[2] / "README.md").read_text()
+    names: dict = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        names: dict = {}
         exec(block, names)
-        answer = names["answer"]
-        assert (answer.ids.tolist(), answer.value, answer.upper_bound) == (["tea"], 3.0, 3.0)
+    answer = names["answer"]
+    assert (answer.ids.tolist(), answer.value, answer.upper_bound) == (["tea"], 3.0, 3.0)
+    assert names["distances"].tolist() == [0, 6, 5, 6, 6, 4, 6, 1]
+    assert names["found"].positions.tolist() == [0, 7]
+    assert [chunk.positions.tolist() for chunk in names["chunks"]] == [[0], [7]]
