@@ -178,7 +178,9 @@ def test_at_most_k_mismatches(figure):
         rate = len(text) / float(np.median(laps([ours], rounds=9))) / 1e9
         verdict.at_least(f"k={k}", rate, wanted, gate=GATE * wanted / slower(), unit=" GB/s")
         if k == 8 and importlib.util.find_spec("sassy"):
-            verdict.at_least("sassy, k=8,", compare(ours, peers.sassy_search(text, pattern, k), pairs=5).median, 6, gate=2)
+            verdict.at_least(
+                "sassy, k=8,", compare(ours, peers.sassy_search(text, pattern, k), pairs=5).median, 6, gate=2
+            )
         elif k == 8:
             verdict.texts.append("sassy not installed")
 
