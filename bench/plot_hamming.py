@@ -46,7 +46,7 @@ def ours(method: str) -> Plan:
 
 
 def engines() -> dict[str, Plan]:
-    from pyalgo.hamming import METHODS
+    from pyalgo.hamming.plan import METHODS
 
     return {method: ours(method) for method in METHODS}
 
