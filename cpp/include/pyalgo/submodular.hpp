@@ -222,10 +222,9 @@ class DynamicMaximizer {
                                                 Span<const std::uint8_t> data);
 
  private:
-  struct Window {
-    int low, high;  // OPT lies in a guess of low..high
-    double upper_bound;
-    int witness_of_low, witness_of_high;  // the guesses that prove it; low itself where the largest f({e}) does
+  struct Window {  // lower <= OPT <= upper, and the guesses that prove it
+    double lower, upper;
+    int of_lower, of_upper;
   };
 
   using Guesses = std::map<int, std::unique_ptr<Guess>>;
@@ -236,6 +235,7 @@ class DynamicMaximizer {
   void tend_window();
   void tend_all(double single);
   Window window() const;
+  bool proves_ratio(const Window& proven) const;
   void activate(int j);
   Guesses::iterator park(Guesses::iterator guess);
   Solution published() const;
@@ -247,7 +247,7 @@ class DynamicMaximizer {
   GroundSet ground_;
   std::map<int, std::uint32_t> magnitudes_;  // live elements with f({e}) > 0 by the grid index of f({e})
   Guesses guesses_;
-  std::uint32_t slack_ = 1;             // guesses kept beyond the window on either side
+  std::uint32_t slack_ = 3;             // guesses kept beyond the window on either side
   std::uint64_t activations_ = 0;
   std::uint64_t activation_queries_ = 0;  // since the last widening
   std::uint64_t queries_at_widening_ = 0;

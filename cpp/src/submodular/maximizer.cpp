@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "greedy.hpp"
-#include "guess.hpp"
+#include "levels.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/submodular.hpp"
 
@@ -129,59 +129,56 @@ void DynamicMaximizer::tend_all(double single) {
   const int last = ground_.grid.index(2.0 * ground_.settings.k * single) + 1;
   for (int j = ground_.grid.index(single) - 1; j <= last; ++j) {
     if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
-      guesses_.emplace(j, std::make_unique<Guess>(ground_, j));
+      guesses_.emplace(j, std::make_unique<LevelsGuess>(ground_, j));
   }
 }
 
-// Which guesses may hold OPT, from what the active ones prove: OPT is at least the best live value and the largest
-// f({e}), at most f(G) + gamma/2 of any guess whose prefix is not full (unless an f({e}) exceeds its range), at most k
-// times the largest f({e}).
+// What the active guesses prove of OPT: it is at least the best live value and the largest f({e}); at most the bound of any
+// guess whose range no f({e}) exceeds, and k times the largest f({e}).
 DynamicMaximizer::Window DynamicMaximizer::window() const {
   const int largest = magnitudes_.rbegin()->first;
-  double lower = ground_.grid.at(largest);
-  double upper = ground_.settings.k * ground_.grid.at(largest + 1);
-  int of_low = ground_.grid.index(lower), of_high = of_low;
+  Window proven{ground_.grid.at(largest), ground_.settings.k * ground_.grid.at(largest + 1), largest, largest};
   for (const auto& [j, guess] : guesses_) {
-    if (guess->live_gain() > lower) lower = guess->live_gain(), of_low = j;
-    if (j < largest || guess->full()) continue;
-    const double bound = guess->value() + guess->gamma() / 2;
-    if (bound < upper) upper = bound, of_high = j;
+    if (guess->live_gain() > proven.lower) proven.lower = guess->live_gain(), proven.of_lower = j;
+    if (j >= largest && guess->upper_bound() < proven.upper) proven.upper = guess->upper_bound(), proven.of_upper = j;
   }
-  upper = std::max(upper, lower);  // they may meet up to rounding
-  return {ground_.grid.index(lower), ground_.grid.index(upper), upper, of_low, of_high};
+  proven.upper = std::max(proven.upper, proven.lower);  // they may meet up to rounding
+  return proven;
 }
 
-// Keeps the one guess with gamma <= OPT < (1+eps) gamma among the active ones after every update, which is all that the
-// ratio needs. New evidence from a guess just built moves the window on; a step past what is active starts over there, and
-// as lower bounds only rise and upper bounds only fall within one call, it ends.
+// lower >= (1-eps)/(2(1+eps)) upper
+bool DynamicMaximizer::proves_ratio(const Window& proven) const {
+  const double eps = ground_.settings.eps;
+  return 2 * (1 + eps) * proven.lower >= (1 - eps) * proven.upper * (1 - 1e-12);
+}
+
+// Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
+// the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G). So the search for a proof goes up
+// while the highest guess is full and down while the lowest is not, one guess at a time, and ends.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
     return;
   }
-  Window wanted = window();
-  for (;; wanted = window()) {
-    const int low = guesses_.empty() ? 0 : guesses_.begin()->first;
-    const int high = guesses_.empty() ? -1 : guesses_.rbegin()->first;
-    if (guesses_.empty()) {
-      activate(wanted.low);
-    } else if (wanted.low > high + 1 || wanted.high < low - 1) {
+  const int largest = magnitudes_.rbegin()->first;
+  Window proven = window();
+  for (; !proves_ratio(proven); proven = window()) {
+    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1) {
       while (!guesses_.empty()) park(guesses_.begin());
-      activate(wanted.low > high + 1 ? wanted.low : wanted.high);
-    } else if (wanted.low < low) {
-      activate(low - 1);
-    } else if (wanted.high > high) {
-      activate(high + 1);
+      activate(largest);
+    } else if (guesses_.rbegin()->second->upper_bound() == HUGE_VAL || guesses_.rbegin()->first < largest) {
+      activate(guesses_.rbegin()->first + 1);
     } else {
-      break;
+      activate(guesses_.begin()->first - 1);
     }
   }
-  // What proves the window stays: without it the next update would have to build it again.
+  // What proves the ratio stays: without it the next update would have to build it again.
   const int slack = static_cast<int>(slack_);
-  const int low = std::min({wanted.low - slack, wanted.witness_of_low, wanted.witness_of_high});
-  const int high = std::max({wanted.high + slack, wanted.witness_of_low, wanted.witness_of_high});
-  while (guesses_.begin()->first < low) park(guesses_.begin());
-  while (guesses_.rbegin()->first > high) park(std::prev(guesses_.end()));
+  const int low = std::min(proven.of_lower, proven.of_upper) - slack;
+  const int high = std::max(proven.of_lower, proven.of_upper) + slack;
+  while (!guesses_.empty() && guesses_.begin()->first < low) park(guesses_.begin());
+  while (!guesses_.empty() && guesses_.rbegin()->first > high) park(std::prev(guesses_.end()));
   // An optimum that oscillates across guesses would rebuild them again and again: keep more of them instead.
   const std::uint64_t spent = ground_.queries - queries_at_widening_;
   if (activation_queries_ > 1000 && 5 * activation_queries_ > spent && slack_ < 1000) {
@@ -193,11 +190,11 @@ void DynamicMaximizer::tend_window() {
 
 void DynamicMaximizer::activate(int j) {
   const std::uint64_t before = ground_.queries;
-  auto guess = std::make_unique<Guess>(ground_, j);
+  auto guess = std::make_unique<LevelsGuess>(ground_, j);
   std::vector<Slot> candidates;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.linked(slot) && guess->contains(ground_.elements[slot].single)) candidates.push_back(slot);
-  guess->build(candidates);
+  guess->build(std::move(candidates));
   guesses_.emplace(j, std::move(guess));
   ++activations_;
   activation_queries_ += ground_.queries - before;
@@ -224,7 +221,7 @@ Solution DynamicMaximizer::published() const {
     Solution solution = live_solution(*guess);
     if (solution.value > best.value) best = std::move(solution);
   }
-  if (!magnitudes_.empty()) best.upper_bound = std::max(best.value, window().upper_bound);
+  if (!magnitudes_.empty()) best.upper_bound = std::max(best.value, window().upper);
   return best;
 }
 
@@ -308,10 +305,7 @@ void DynamicMaximizer::audit() const {
     if (ground_.settings.all_guesses && guess->empty()) throw std::logic_error("an empty guess was kept");
   }
   if (magnitudes_.empty()) return;
-  const Window wanted = window();
-  for (int j = wanted.low; j <= wanted.high; ++j)
-    if (guesses_.count(j) == 0 && !ground_.settings.all_guesses)
-      throw std::logic_error("guess " + std::to_string(j) + ", which may hold the optimum, is not kept");
+  if (!proves_ratio(window())) throw std::logic_error("the guesses kept do not prove the ratio");
 }
 
 std::string DynamicMaximizer::save() const {
@@ -371,7 +365,7 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
     if (j < -10'000'000 || j > 10'000'000) in.fail("a grid index within ten million");
     if (!loaded->guesses_.empty() && j <= loaded->guesses_.rbegin()->first) in.fail("guesses in ascending order");
     if (!settings.all_guesses && i > 0 && j != loaded->guesses_.rbegin()->first + 1) in.fail("guesses without a gap");
-    auto guess = std::make_unique<Guess>(ground, static_cast<int>(j));
+    auto guess = std::make_unique<LevelsGuess>(ground, static_cast<int>(j));
     guess->load(in);
     if (guess->empty() && settings.all_guesses) in.fail("guesses that hold a live element");
     loaded->guesses_.emplace(static_cast<int>(j), std::move(guess));
