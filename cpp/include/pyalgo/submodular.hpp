@@ -249,7 +249,7 @@ class DynamicMaximizer {
   GroundSet ground_;
   std::map<int, std::uint32_t> magnitudes_;  // live elements with f({e}) > 0 by the grid index of f({e})
   Guesses guesses_;
-  std::uint32_t slack_ = 3;             // guesses kept beyond the window on either side
+  std::uint32_t slack_ = 1;             // guesses kept beyond the window on either side
   std::uint64_t activations_ = 0;
   std::uint64_t activation_queries_ = 0;  // since the last widening
   std::uint64_t queries_at_widening_ = 0;

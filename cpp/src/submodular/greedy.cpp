@@ -6,7 +6,7 @@
 
 namespace pyalgo::submodular {
 
-Solution lazy_greedy(const GroundSet& ground, std::vector<Slot> pool) {
+Solution lazy_greedy(const GroundSet& ground, std::vector<Slot> pool, Solution chosen) {
   std::sort(pool.begin(), pool.end(), [&](Slot a, Slot b) { return ground.ids.at(a) < ground.ids.at(b); });
   pool.erase(std::unique(pool.begin(), pool.end()), pool.end());
 
@@ -19,9 +19,10 @@ Solution lazy_greedy(const GroundSet& ground, std::vector<Slot> pool) {
   for (std::size_t i = 0; i < pool.size(); ++i) bounds.emplace_back(ground.elements[pool[i]].single, i);
   std::priority_queue<Bound, std::vector<Bound>, decltype(later)> queue(later, std::move(bounds));
 
-  Solution solution;
+  Solution solution = std::move(chosen);
   const auto chain = ground.objective->chain();
   chain->open();
+  for (Slot slot : solution.slots) chain->add(ground.elements[slot].row);
   while (!queue.empty() && solution.slots.size() < ground.settings.k) {
     auto [bound, i] = queue.top();
     queue.pop();

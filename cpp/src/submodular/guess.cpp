@@ -9,6 +9,18 @@ namespace pyalgo::submodular {
 Guess::Guess(GroundSet& ground, int j)
     : ground_(ground), j_(j), range_(ground, j), chain_(ground.objective->chain()) {}
 
+Guess::Guess(const Guess& other)
+    : ground_(other.ground_),
+      j_(other.j_),
+      range_(other.range_),
+      chain_(other.chain_->clone()),
+      levels_(other.levels_),
+      beyond_(other.beyond_),
+      size_(other.size_),
+      listed_(other.listed_),
+      stale_(other.stale_),
+      live_gain_(other.live_gain_) {}
+
 // With |G| < k nothing live has a marginal of tau over G, so OPT <= f(G) + k tau.
 double Guess::upper_bound() const noexcept { return full() ? HUGE_VAL : value() + gamma() / 2; }
 
@@ -126,6 +138,18 @@ void Guess::append_live_sample(std::vector<Slot>& out) const {
   for (const Level& level : levels_)
     for (Slot slot : level.sample)
       if (ground_.elements[slot].live) out.push_back(slot);
+}
+
+// Those that stayed longest come first: they were worth tau beside most of G.
+void Guess::append_candidates(std::size_t most, std::vector<Slot>& out) const {
+  const auto take = [&](const std::vector<Slot>& slots) {
+    for (Slot slot : slots) {
+      if (most == 0) return;
+      if (live(slot)) out.push_back(slot), --most;
+    }
+  };
+  take(beyond_);
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) take(level->members);
 }
 
 std::size_t Guess::nbytes() const noexcept {

@@ -27,6 +27,7 @@ struct GuessRange {
 class Guess {
  public:
   virtual ~Guess() = default;
+  virtual std::unique_ptr<Guess> clone() const = 0;
 
   bool contains(double single) const noexcept { return range_.contains(single); }
   void build(std::vector<Slot> candidates);  // of an empty guess
@@ -44,6 +45,7 @@ class Guess {
   // No k live elements are worth more, unless an f({e}) exceeds the range of the guess. HUGE_VAL: nothing is proven.
   virtual double upper_bound() const noexcept;
   virtual void append_live_sample(std::vector<Slot>& out) const;
+  void append_candidates(std::size_t most, std::vector<Slot>& out) const;
 
   std::size_t nbytes() const noexcept;
   void audit() const;
@@ -60,6 +62,7 @@ class Guess {
   };
 
   Guess(GroundSet& ground, int j);
+  Guess(const Guess& other);
 
   // Of elements that may join above G_{from-1}: levels over them, until none may join or the prefix is full.
   virtual void grow(std::vector<Slot> candidates) = 0;

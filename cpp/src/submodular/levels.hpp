@@ -16,6 +16,7 @@ namespace pyalgo::submodular {
 class LevelsGuess final : public Guess {
  public:
   LevelsGuess(GroundSet& ground, int j);
+  std::unique_ptr<Guess> clone() const override { return std::make_unique<LevelsGuess>(*this); }
 
  private:
   void grow(std::vector<Slot> candidates) override;
@@ -24,7 +25,7 @@ class LevelsGuess final : public Guess {
   const char* broken(const Level& level) const override;
   const char* broken() const override;
 
-  bool in_debt() const noexcept { return live_gain() < (1 - 0.25 * ground_.settings.eps) * value(); }
+  bool in_debt() const noexcept { return live_gain() < (1 - ground_.settings.eps) * value(); }
   std::uint32_t cheapest_repair() const;
   void survey(std::vector<Slot>& candidates, std::vector<double>& gains, std::vector<Slot>& fallen, PhiloxStream& random);
   void sample_level(std::vector<Slot>& candidates, const std::vector<double>& gains, PhiloxStream& random);

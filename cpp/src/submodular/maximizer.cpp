@@ -9,6 +9,12 @@
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
+namespace {
+
+// How many candidates a guess puts into the pool of a refined query, times k.
+constexpr std::size_t candidates_per_pick = 2;
+
+}  // namespace
 
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
@@ -133,11 +139,11 @@ void DynamicMaximizer::tend_all(double single) {
   }
 }
 
-// What the active guesses prove of OPT: it is at least the best live value and the largest f({e}); at most the bound of any
-// guess whose range no f({e}) exceeds, and k times the largest f({e}).
+// What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range no
+// f({e}) exceeds, and k times the largest f({e}).
 DynamicMaximizer::Window DynamicMaximizer::window() const {
   const int largest = magnitudes_.rbegin()->first;
-  Window proven{ground_.grid.at(largest), ground_.settings.k * ground_.grid.at(largest + 1), largest, largest};
+  Window proven{0, ground_.settings.k * ground_.grid.at(largest + 1), largest, largest};
   for (const auto& [j, guess] : guesses_) {
     if (guess->live_gain() > proven.lower) proven.lower = guess->live_gain(), proven.of_lower = j;
     if (j >= largest && guess->upper_bound() < proven.upper) proven.upper = guess->upper_bound(), proven.of_upper = j;
@@ -215,22 +221,33 @@ Solution DynamicMaximizer::query(bool refine, bool certificate) const {
   return solution;
 }
 
+// The live sample of the best guess; where it lacks some of k, those that came nearest to it.
 Solution DynamicMaximizer::published() const {
   Solution best;
+  const Guess* source = nullptr;
   for (const auto& [j, guess] : guesses_) {
     Solution solution = live_solution(*guess);
-    if (solution.value > best.value) best = std::move(solution);
+    if (solution.value > best.value) best = std::move(solution), source = guess.get();
+  }
+  if (source != nullptr && best.slots.size() < ground_.settings.k) {
+    std::vector<Slot> pool;
+    source->append_candidates(ground_.settings.k, pool);
+    best = lazy_greedy(ground_, std::move(pool), std::move(best));
   }
   if (!magnitudes_.empty()) best.upper_bound = std::max(best.value, window().upper);
   return best;
 }
 
-// Lazy greedy over the live samples of every guess worth at least 0.4 of the best, and the drawn candidates.
+// Lazy greedy over the live samples of every guess worth at least 0.4 of the best and those that came nearest to them, and
+// the drawn candidates.
 Solution DynamicMaximizer::refined() const {
   Solution best = published();
   std::vector<Slot> pool;
   for (const auto& [j, guess] : guesses_)
-    if (live_solution(*guess).value >= 0.4 * best.value) guess->append_live_sample(pool);
+    if (guess->live_gain() >= 0.4 * best.value) {
+      guess->append_live_sample(pool);
+      guess->append_candidates(candidates_per_pick * ground_.settings.k, pool);
+    }
   draw_candidates(pool);
   Solution greedy = lazy_greedy(ground_, std::move(pool));
   if (greedy.value <= best.value) return best;
