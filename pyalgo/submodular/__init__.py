@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
-from pyalgo.submodular.objectives import FacilityLocation, FeatureBased, Objective, WeightedCoverage
+from pyalgo.submodular.objectives import (
+    FacilityLocation,
+    FeatureBased,
+    Objective,
+    SaturatedCoverage,
+    WeightedCoverage,
+)
 
 __all__ = [
     "DynamicSubmodularMaximizer",
     "FacilityLocation",
     "FeatureBased",
     "Objective",
+    "SaturatedCoverage",
     "SubmodularResult",
     "WeightedCoverage",
 ]
