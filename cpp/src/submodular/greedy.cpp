@@ -7,6 +7,8 @@
 namespace pyalgo::submodular {
 
 Solution lazy_greedy(const GroundSet& ground, std::vector<Slot> pool, Solution chosen) {
+  const auto is_chosen = [&](Slot slot) { return std::count(chosen.slots.begin(), chosen.slots.end(), slot) > 0; };
+  pool.erase(std::remove_if(pool.begin(), pool.end(), is_chosen), pool.end());
   std::sort(pool.begin(), pool.end(), [&](Slot a, Slot b) { return ground.ids.at(a) < ground.ids.at(b); });
   pool.erase(std::unique(pool.begin(), pool.end()), pool.end());
 
