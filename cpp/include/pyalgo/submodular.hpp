@@ -183,13 +183,16 @@ struct Solution {
 
 class Guess;
 
-// One element of the ground set. A deleted element keeps its slot while a guess still refers to it.
+// One element of the ground set. A deleted element keeps its slot while a guess still lists it.
 struct Element {
-  double single = 0;           // f({e})
+  double single = 0;  // f({e})
   Row row = 0;
-  std::uint16_t held = 0;      // guesses whose candidate lists hold it
-  std::uint16_t sampled = 0;   // guesses whose prefix holds it
-  bool live = false;
+  std::uint32_t lists : 17;    // guesses that list it: at most log_{1+eps}(2k(1+eps)) + 2 < 2^17
+  std::uint32_t samples : 14;  // guesses that have it in their samples; `many` stands for that or more, for good
+  std::uint32_t live : 1;
+
+  static constexpr std::uint32_t many = (1U << 14) - 1;
+  Element() noexcept : lists(0), samples(0), live(0) {}
 };
 
 // What all guesses share: the elements, their payload, and the count of oracle queries.

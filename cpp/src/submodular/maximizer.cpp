@@ -6,6 +6,7 @@
 #include "greedy.hpp"
 #include "levels.hpp"
 #include "pyalgo/errors.hpp"
+#include "pyalgo/growth.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
@@ -18,7 +19,7 @@ constexpr std::size_t candidates_per_pick = 2;
 
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
-  if (element.live || element.held > 0 || element.sampled > 0 || !ids.taken(slot)) return;
+  if (element.live || element.lists > 0 || !ids.taken(slot)) return;
   objective->drop(element.row);
   ids.release(slot);
 }
@@ -97,10 +98,10 @@ void DynamicMaximizer::insert(const Key& id, const PayloadBatch* payload, std::s
     objective.hold(element.row);
   }
   element.single = objective.single(element.row);
-  element.live = true;
+  element.live = 1;
   ++ground_.queries;
   const Slot slot = ground_.ids.insert(id);
-  if (slot >= ground_.elements.size()) ground_.elements.emplace_back();
+  if (slot >= ground_.elements.size()) push_tight(ground_.elements, Element{});
   ground_.elements[slot] = element;
   if (element.single == 0) return;  // worth nothing to any set: in no guess
   ++magnitudes_[ground_.grid.index(element.single)];
@@ -114,7 +115,7 @@ void DynamicMaximizer::erase(const Key& id) {
   const Slot slot = ground_.ids.find(id);
   const double single = ground_.elements[slot].single;
   ground_.ids.unlink(slot);
-  ground_.elements[slot].live = false;
+  ground_.elements[slot].live = 0;
   if (single > 0) {
     const auto magnitude = magnitudes_.find(ground_.grid.index(single));
     if (--magnitude->second == 0) magnitudes_.erase(magnitude);
@@ -311,7 +312,7 @@ void DynamicMaximizer::audit() const {
     const Element& element = ground_.elements[slot];
     if (!ground_.ids.taken(slot)) continue;
     if (element.live != ground_.ids.linked(slot)) throw std::logic_error("an id and its element disagree on being live");
-    if (!element.live && element.held == 0 && element.sampled == 0) throw std::logic_error("a dead element was not dropped");
+    if (!element.live && element.lists == 0) throw std::logic_error("a dead element was not dropped");
     if (element.live && element.single != ground_.objective->single(element.row))
       throw std::logic_error("f of element " + ground_.ids.at(slot).str() + " changed");
     if (element.live && element.single > 0) ++magnitudes[ground_.grid.index(element.single)];
@@ -389,7 +390,7 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
   }
   for (Slot slot = 0; slot < ground.elements.size(); ++slot) {
     const Element& element = ground.elements[slot];
-    if (ground.ids.taken(slot) && !element.live && element.held == 0 && element.sampled == 0)
+    if (ground.ids.taken(slot) && !element.live && element.lists == 0)
       in.fail("no deleted element that nothing refers to");
   }
   in.finish();
