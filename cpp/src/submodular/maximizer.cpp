@@ -28,13 +28,13 @@ DynamicMaximizer::DynamicMaximizer(std::shared_ptr<Objective> objective, const S
     : ground_{std::move(objective), Geometric(1.0 + settings.eps), settings, {}, {}, 0, 0} {}
 
 DynamicMaximizer::~DynamicMaximizer() {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.taken(slot)) ground_.objective->drop(ground_.elements[slot].row);
 }
 
 void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   check(op, ids, payload);
   if (op.size() > 0) cache_[0].reset(), cache_[1].reset();
   for (std::size_t i = 0; i < op.size(); ++i) {
@@ -213,7 +213,7 @@ DynamicMaximizer::Guesses::iterator DynamicMaximizer::park(Guesses::iterator gue
 }
 
 Solution DynamicMaximizer::query(bool refine, bool certificate) const {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::optional<Solution>& cached = cache_[refine];
   if (!cached) cached = refine ? refined() : published();
   Solution solution = *cached;
@@ -298,7 +298,7 @@ double DynamicMaximizer::greedy_bound(const Solution& solution) const {
 }
 
 std::size_t DynamicMaximizer::nbytes() const noexcept {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::size_t total = sizeof *this + ground_.ids.nbytes() + ground_.elements.capacity() * sizeof(Element) +
                       ground_.objective->nbytes();
   for (const auto& [j, guess] : guesses_) total += guess->nbytes();
@@ -306,7 +306,7 @@ std::size_t DynamicMaximizer::nbytes() const noexcept {
 }
 
 void DynamicMaximizer::audit() const {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::map<int, std::uint32_t> magnitudes;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
     const Element& element = ground_.elements[slot];
@@ -327,7 +327,7 @@ void DynamicMaximizer::audit() const {
 }
 
 std::string DynamicMaximizer::save() const {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   SnapshotWriter out;
   ground_.objective->save(out);
   out.u64(ground_.epoch);
