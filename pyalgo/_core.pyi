@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DynamicMaximizer', 'HammingPlan', 'HammingStream', 'Objective', 'Settings', 'active_isa', 'coverage', 'detected_isa', 'facility_location', 'feature_based', 'set_cost_factors', 'sumset_counts']
+__all__: list[str] = ['DynamicMaximizer', 'HammingPlan', 'HammingStream', 'Objective', 'Settings', 'SieveStreaming', 'active_isa', 'coverage', 'detected_isa', 'facility_location', 'feature_based', 'lazy_greedy', 'naive_greedy', 'set_cost_factors', 'stochastic_greedy', 'sumset_counts']
 class HammingPlan:
     """
     Patterns prepared for any number of texts.
@@ -104,6 +104,16 @@ class DynamicMaximizer:
     @property
     def queries(self) -> int:
         ...
+class SieveStreaming:
+    def __init__(self, objective: Objective, k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def insert(self, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64]) -> None:
+        ...
+    def query(self) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
+        ...
+    @property
+    def n_seen(self) -> int:
+        ...
 def active_isa() -> str:
     ...
 def coverage(items: typing.Any, weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
@@ -114,10 +124,16 @@ def facility_location() -> Objective:
     ...
 def feature_based(concave: typing.SupportsInt | typing.SupportsIndex, cap: typing.SupportsFloat | typing.SupportsIndex, weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
     ...
+def lazy_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], k: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
+    ...
+def naive_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], k: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
+    ...
 def set_cost_factors(factors: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(8)"]) -> None:
     """
     How far each method is from its shipped cost, by method.
     """
+def stochastic_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
+    ...
 def sumset_counts(x: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], y: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], universe: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, p0: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], int, int, list[int]]:
     ...
 __version__: str = '0.1.0'

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
 from pyalgo.submodular.objectives import FacilityLocation, FeatureBased, Objective, WeightedCoverage
+from pyalgo.submodular.static import SieveStreaming, greedy
 
 __all__ = [
     "DynamicSubmodularMaximizer",
     "FacilityLocation",
     "FeatureBased",
     "Objective",
+    "SieveStreaming",
     "SubmodularResult",
     "WeightedCoverage",
+    "greedy",
 ]

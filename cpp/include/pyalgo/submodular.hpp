@@ -111,7 +111,9 @@ class Objective {
   Row known(std::size_t id) const noexcept { return known_[id]; }
   void add_known(const PayloadBatch& payload, std::size_t rows);  // checks first; takes the next ids
 
-  double single(Row row) const { return empty_->gain(row, 0); }  // f({row})
+  double single(Row row) const {  // f({row}), remembered for as long as the row lives
+    return row < singles_.size() && singles_[row] >= 0 ? singles_[row] : ask_single(row);
+  }
   virtual std::unique_ptr<PrefixChain> chain() const = 0;
 
   bool has(Row row) const noexcept { return row < holds_.size() && holds_[row] > 0; }
@@ -133,9 +135,12 @@ class Objective {
   std::size_t rows() const noexcept { return holds_.size(); }
 
  private:
+  double ask_single(Row row) const;
+
   std::vector<std::uint32_t> holds_;  // 0: the row is free
   std::vector<Row> free_;
   std::vector<Row> known_;
+  mutable std::vector<double> singles_;  // by row; -1: not asked for yet
   std::vector<std::uint32_t> loading_;
   std::unique_ptr<PrefixChain> empty_;
 };
@@ -151,6 +156,61 @@ std::shared_ptr<Objective> make_facility_location();
 // f(S) = sum over dimensions d of weight_d * phi(sum of x_ed over e in S). A gain costs O(dimensions).
 // `weights` empty: all 1. `cap` is the cap of Concave::min.
 std::shared_ptr<Objective> make_feature_based(Concave concave, double cap, Span<const double> weights);
+
+// What a static algorithm chose, and how good it is.
+struct Selection {
+  std::vector<std::uint32_t> picked;  // in order
+  std::vector<double> gains;          // f(picked | those before it)
+  double value = 0;                   // f of them
+  double upper_bound = 0;             // proven: no k of the candidates are worth more
+  double guess = 0;                   // the guess of OPT that answered; NaN where nothing is guessed
+  std::uint64_t queries = 0;
+};
+
+// Greedy: k times the candidate that adds most to f, of equals the first; f(S) >= (1 - 1/e) OPT. Candidates are distinct;
+// `picked` are positions among them. The lazy form (Minoux 1978) makes the same choice with far fewer queries: what an
+// element added to a smaller set bounds what it adds now.
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
+Selection naive_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
+// A random sample of (n/k) log(1/eps) candidates a step: E f(S) >= (1 - 1/e - eps) OPT. Mirzasoleiman, Badanidiyuru, Karbasi,
+// Vondrak, Krause: "Lazier Than Lazy Greedy", AAAI 2015.
+Selection stochastic_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, double eps,
+                            std::uint64_t seed);
+
+// One pass over elements that only arrive: f(S) >= (1/2 - eps) OPT at every time, with O(log(k) / eps) queries an element.
+// Badanidiyuru, Mirzasoleiman, Karbasi, Krause: "Streaming Submodular Maximization: Massive Data Summarization on the Fly",
+// KDD 2014.
+class SieveStreaming {
+ public:
+  SieveStreaming(std::shared_ptr<Objective> objective, std::uint32_t k, double eps);
+
+  void insert(Span<const std::uint32_t> ids);  // known to the objective; throws BatchError before anything changes
+  Selection query() const;                     // `picked` are ids
+
+  std::uint64_t n_seen() const noexcept { return n_seen_; }
+  Objective& objective() const noexcept { return *objective_; }
+
+ private:
+  // Takes every element that adds at least (gamma/2 - f(S)) / (k - |S|), which is at most gamma / 2k.
+  struct Sieve {
+    std::unique_ptr<PrefixChain> chain;
+    std::vector<std::uint32_t> ids;
+    std::vector<double> gains;
+    double refused = 0;  // no element that was refused would add more
+  };
+
+  void insert(std::uint32_t id);
+  void open_sieves(double largest_before);
+
+  std::shared_ptr<Objective> objective_;
+  Geometric grid_;
+  std::uint32_t k_;
+  double largest_ = 0;  // f({e})
+  std::map<int, Sieve> sieves_;
+  std::vector<bool> seen_;  // by id
+  std::uint64_t n_seen_ = 0;
+  std::uint64_t queries_ = 0;
+};
 
 struct Settings {
   std::uint32_t k = 1;

@@ -3,7 +3,6 @@
 #include <limits>
 #include <stdexcept>
 
-#include "greedy.hpp"
 #include "guess.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/submodular.hpp"
@@ -235,11 +234,19 @@ Solution DynamicMaximizer::refined() const {
   for (const auto& [j, guess] : guesses_)
     if (live_solution(*guess).value >= 0.4 * best.value) guess->append_live_sample(pool);
   draw_candidates(pool);
-  Solution greedy = lazy_greedy(ground_, std::move(pool));
+  // Ties go to the lowest id.
+  std::sort(pool.begin(), pool.end(), [&](Slot a, Slot b) { return ground_.ids.at(a) < ground_.ids.at(b); });
+  pool.erase(std::unique(pool.begin(), pool.end()), pool.end());
+  std::vector<Row> rows;
+  for (Slot slot : pool) rows.push_back(ground_.elements[slot].row);
+  Selection greedy = lazy_greedy(*ground_.objective, rows, ground_.settings.k);
   if (greedy.value <= best.value) return best;
-  greedy.upper_bound = std::max(greedy.value, best.upper_bound);
-  greedy.guess = best.guess;
-  return greedy;
+  best.slots.clear();
+  for (std::uint32_t picked : greedy.picked) best.slots.push_back(pool[picked]);
+  best.gains = std::move(greedy.gains);
+  best.value = greedy.value;
+  best.upper_bound = std::max(best.value, best.upper_bound);  // greedy's own bound is one of the pool alone
+  return best;
 }
 
 Solution DynamicMaximizer::live_solution(const Guess& guess) const {
@@ -292,13 +299,14 @@ std::size_t DynamicMaximizer::nbytes() const noexcept {
 
 void DynamicMaximizer::audit() const {
   std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  const auto empty = ground_.objective->chain();
   std::map<int, std::uint32_t> magnitudes;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
     const Element& element = ground_.elements[slot];
     if (!ground_.ids.taken(slot)) continue;
     if (element.live != ground_.ids.linked(slot)) throw std::logic_error("an id and its element disagree on being live");
     if (!element.live && element.held == 0 && element.sampled == 0) throw std::logic_error("a dead element was not dropped");
-    if (element.live && element.single != ground_.objective->single(element.row))
+    if (element.live && element.single != empty->gain(element.row, 0))
       throw std::logic_error("f of element " + ground_.ids.at(slot).str() + " changed");
     if (element.live && element.single > 0) ++magnitudes[ground_.grid.index(element.single)];
   }

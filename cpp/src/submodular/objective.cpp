@@ -91,7 +91,13 @@ Row Objective::add(const PayloadBatch& payload, std::size_t row) {
     holds_[at] = 1;
   }
   do_add(at, payload, row);
+  if (at < singles_.size()) singles_[at] = -1.0;
   return at;
+}
+
+double Objective::ask_single(Row row) const {
+  if (row >= singles_.size()) singles_.resize(holds_.size(), -1.0);
+  return singles_[row] = empty_->gain(row, 0);
 }
 
 void Objective::drop(Row row) {
