@@ -69,6 +69,7 @@ class PrefixChain {
 
   virtual double gain(Row row, std::uint32_t level) const = 0;  // f(row | G_level)
   double top_gain(Row row) const { return gain(row, levels()); }
+  virtual void top_gains(Span<const Row> rows, double* out) const;  // of each row, the same bits as `top_gain`
 
   // out[i] = f(row | G_i) for i = 0..T, within 1e-12 of `gain`, in one pass over the row's payload.
   virtual void gains(Row row, double* out) const = 0;
@@ -77,6 +78,7 @@ class PrefixChain {
   // by the marginals asked for, where a pass that yields all prefixes at once counts as one.
   virtual std::uint32_t depth(Row row, double threshold, std::uint64_t& queries) const;
 
+  virtual std::unique_ptr<PrefixChain> clone() const = 0;
   virtual std::size_t nbytes() const noexcept = 0;
 
  protected:

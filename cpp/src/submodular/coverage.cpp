@@ -87,6 +87,7 @@ class CoverageChain final : public PrefixChain {
     return depth_by_pass(row, threshold, queries);
   }
 
+  std::unique_ptr<PrefixChain> clone() const override { return std::make_unique<CoverageChain>(*this); }
   std::size_t nbytes() const noexcept override {
     std::size_t total = covered_.capacity() * sizeof(Level) + touched_.capacity() * sizeof(touched_[0]);
     for (const auto& touched : touched_) total += touched.capacity() * sizeof(Item);

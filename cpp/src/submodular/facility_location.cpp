@@ -78,6 +78,7 @@ class FacilityLocationChain final : public PrefixChain {
     return depth_by_pass(row, threshold, queries);
   }
 
+  std::unique_ptr<PrefixChain> clone() const override { return std::make_unique<FacilityLocationChain>(*this); }
   std::size_t nbytes() const noexcept override {
     return top_.capacity() * sizeof(std::uint32_t) + steps_.capacity() * sizeof(Step);
   }

@@ -78,6 +78,7 @@ class FeatureBasedChain final : public PrefixChain {
     for (std::uint32_t level = 0; level <= levels(); ++level) out[level] = gain(row, level);
   }
 
+  std::unique_ptr<PrefixChain> clone() const override { return std::make_unique<FeatureBasedChain>(*this); }
   std::size_t nbytes() const noexcept override { return (totals_.capacity() + concave_.capacity()) * sizeof(double); }
 
  private:

@@ -52,6 +52,10 @@ void PrefixChain::truncate(std::uint32_t levels) {
   values_.resize(levels + 1);
 }
 
+void PrefixChain::top_gains(Span<const Row> rows, double* out) const {
+  for (std::size_t i = 0; i < rows.size(); ++i) out[i] = top_gain(rows[i]);
+}
+
 std::uint32_t PrefixChain::depth(Row row, double threshold, std::uint64_t& queries) const {
   ++queries;
   if (gain(row, levels()) >= threshold) return levels() + 1;
