@@ -45,17 +45,24 @@ class Choice {
   // Nemhauser, Wolsey, Fisher 1978: what greedy chooses is worth at least (1 - (1 - 1/k)^k) OPT.
   double greedy_bound() const noexcept { return value() / (1.0 - Geometric(1.0 - 1.0 / k_).at(static_cast<int>(k_))); }
 
-  // OPT <= f(S) + the sum of the k largest gains, or of bounds on them, for any S.
+  std::vector<double> gains(Span<const std::uint32_t> some) {
+    std::vector<Row> rows(some.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = candidates_[some[i]];
+    std::vector<double> gains(rows.size());
+    chain_->top_gains(rows, gains.data());
+    selection_.queries += rows.size();
+    return gains;
+  }
+
+  // OPT <= f(S) + the sum of the k largest gains of the others, or of bounds on them, for any S.
   Selection finish(double sum_of_largest, double bound) && {
     selection_.value = value();
     selection_.upper_bound = std::max(value(), std::min(bound, value() + sum_of_largest));
     return std::move(selection_);
   }
 
-  Selection finish_by_pass(double bound) && {
-    std::vector<double> gains(candidates_.size());
-    for (std::uint32_t i = 0; i < gains.size(); ++i) gains[i] = gain(i);
-    for (std::uint32_t picked : selection_.picked) gains[picked] = 0;
+  Selection finish_by_pass(Span<const std::uint32_t> others, double bound) && {
+    std::vector<double> gains = this->gains(others);
     const auto k = gains.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(k_, gains.size()));
     std::partial_sort(gains.begin(), k, gains.end(), std::greater<>());
     return std::move(*this).finish(std::accumulate(gains.begin(), k, 0.0), bound);
@@ -83,7 +90,7 @@ struct Bound {
 // smaller exponents when its top has sunk to them. That is a scan, and doubles the heap: there are few.
 class LazyQueue {
  public:
-  explicit LazyQueue(std::vector<double> singles) : singles_(std::move(singles)) {
+  LazyQueue(std::vector<double> singles, std::size_t step) : singles_(std::move(singles)), step_(step) {
     for (double single : singles_) counts_[exponent(single)] += single > 0;
   }
 
@@ -111,7 +118,7 @@ class LazyQueue {
 
   void settle() {
     while (floor_ > 0 && (heap_.empty() || exponent(heap_.front().gain) < floor_)) {
-      const std::size_t ceiling = floor_, wanted = 2 * heap_.size() + 64;
+      const std::size_t ceiling = floor_, wanted = 2 * heap_.size() + step_;
       std::size_t found = heap_.size();
       while (floor_ > 0 && found < wanted) found += counts_[--floor_];
       for (std::uint32_t i = 0; i < singles_.size(); ++i)
@@ -122,6 +129,7 @@ class LazyQueue {
   }
 
   std::vector<double> singles_;
+  std::size_t step_;                          // least number of candidates worth a scan
   std::array<std::uint32_t, 2048> counts_{};  // of singles above 0 by their exponent
   std::size_t floor_ = 2048;                  // exponents from here on are in the heap
   std::vector<Bound> heap_;
@@ -133,7 +141,7 @@ Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, st
   std::vector<double> singles(candidates.size());
   Choice choice(objective, candidates, k);
   for (std::uint32_t i = 0; i < singles.size(); ++i) singles[i] = choice.single(i);
-  LazyQueue queue(std::move(singles));
+  LazyQueue queue(std::move(singles), 4 * std::size_t{k});
   constexpr std::uint32_t none = UINT32_MAX;
   std::uint32_t fresh = queue.empty() ? none : queue.top().candidate;  // whose bound is its present gain
   while (!queue.empty() && !choice.full()) {
@@ -160,17 +168,18 @@ Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, st
 
 Selection naive_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k) {
   Choice choice(objective, candidates, k);
-  std::vector<bool> picked(candidates.size(), false);
-  while (!choice.full()) {
-    Bound best{0, 0};
-    for (std::uint32_t i = 0; i < candidates.size(); ++i)
-      if (!picked[i]) best = std::max(best, Bound{choice.gain(i), i});
-    if (best.gain <= 0) break;
-    picked[best.candidate] = true;
-    choice.pick(best.candidate);
+  std::vector<std::uint32_t> left(candidates.size());
+  std::iota(left.begin(), left.end(), 0U);
+  while (!choice.full() && !left.empty()) {
+    const std::vector<double> gains = choice.gains(left);
+    const auto best = std::max_element(gains.begin(), gains.end());  // the first of equals
+    if (*best <= 0) break;
+    const auto at = left.begin() + (best - gains.begin());
+    choice.pick(*at);
+    left.erase(at);
   }
   const double bound = choice.greedy_bound();
-  return std::move(choice).finish_by_pass(bound);
+  return std::move(choice).finish_by_pass(left, bound);
 }
 
 Selection stochastic_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, double eps,
@@ -181,20 +190,20 @@ Selection stochastic_greedy(const Objective& objective, Span<const Row> candidat
   const double wanted = std::ceil(static_cast<double>(left.size()) / k * std::log(1.0 / eps));
   for (std::uint32_t step = 0; step < k && !left.empty(); ++step) {
     PhiloxStream random(seed, 0, step);
-    const auto sample =
-        std::max<std::size_t>(1, static_cast<std::size_t>(std::min(wanted, static_cast<double>(left.size()))));
+    const auto sample = static_cast<std::uint32_t>(std::min(wanted, static_cast<double>(left.size())));
+    for (std::uint32_t i = 0; i < sample; ++i)
+      std::swap(left[i], left[i + random.below(static_cast<std::uint32_t>(left.size()) - i)]);
+    const std::vector<double> gains = choice.gains({left.data(), sample});
     Bound best{0, 0};
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < sample; ++i) {
-      std::swap(left[i], left[i + random.below(static_cast<std::uint32_t>(left.size() - i))]);
-      if (const Bound bound{choice.gain(left[i]), left[i]}; best < bound) best = bound, at = i;
-    }
+    std::uint32_t at = 0;
+    for (std::uint32_t i = 0; i < sample; ++i)
+      if (const Bound bound{gains[i], left[i]}; best < bound) best = bound, at = i;
     if (best.gain <= 0) continue;  // nothing in this sample adds anything
     choice.pick(best.candidate);
     left[at] = left.back();
     left.pop_back();
   }
-  return std::move(choice).finish_by_pass(unbounded);
+  return std::move(choice).finish_by_pass(left, unbounded);
 }
 
 }  // namespace pyalgo::submodular
