@@ -13,6 +13,7 @@ from pyalgo.submodular.objectives import (
     SaturatedCoverage,
     WeightedCoverage,
 )
+from pyalgo.submodular.static import SieveStreaming, greedy
 
 __all__ = [
     "CallableObjective",
@@ -23,6 +24,8 @@ __all__ = [
     "Mixture",
     "Objective",
     "SaturatedCoverage",
+    "SieveStreaming",
     "SubmodularResult",
     "WeightedCoverage",
+    "greedy",
 ]

@@ -121,7 +121,9 @@ class Objective {
   Row known(std::size_t id) const noexcept { return known_[id]; }
   void add_known(const PayloadBatch& payload, std::size_t rows);  // checks first; takes the next ids
 
-  double single(Row row) const { return empty_->gain(row, 0); }  // f({row})
+  double single(Row row) const {  // f({row}), remembered for as long as the row lives
+    return row < singles_.size() && singles_[row] >= 0 ? singles_[row] : ask_single(row);
+  }
   virtual std::unique_ptr<PrefixChain> chain() const = 0;
 
   bool has(Row row) const noexcept { return row < holds_.size() && holds_[row] > 0; }
@@ -150,9 +152,12 @@ class Objective {
  private:
   std::mutex mutex_;
   std::vector<std::mutex*> mutexes_{&mutex_};  // in the order in which all threads lock them
+  double ask_single(Row row) const;
+
   std::vector<std::uint32_t> holds_;  // 0: the row is free
   std::vector<Row> free_;
   std::vector<Row> known_;
+  mutable std::vector<double> singles_;  // by row; -1: not asked for yet
   std::vector<std::uint32_t> loading_;
   std::unique_ptr<PrefixChain> empty_;
 };
@@ -200,6 +205,62 @@ class Oracle {
 // more than rounding explains, std::invalid_argument where it is not finite.
 std::shared_ptr<Objective> make_callable(std::shared_ptr<const Oracle> oracle);
 
+// What a static algorithm chose, and how good it is.
+struct Selection {
+  std::vector<std::uint32_t> picked;  // in order
+  std::vector<double> gains;          // f(picked | those before it)
+  double value = 0;                   // f of them
+  double upper_bound = 0;             // proven: no k of the candidates are worth more
+  double guess = 0;                   // the guess of OPT that answered; NaN where nothing is guessed
+  std::uint64_t queries = 0;
+};
+
+// Greedy: k times the candidate that adds most to f, of equals the first; f(S) >= (1 - 1/e) OPT. Candidates are distinct;
+// `picked` are positions among them. The lazy form (Minoux 1978) makes the same choice with far fewer queries: what an
+// element added to a smaller set bounds what it adds now. It may go on from rows that are `chosen` already; then only the
+// value counts them, and the bound on OPT is none.
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen = {});
+Selection naive_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
+// A random sample of (n/k) log(1/eps) candidates a step: E f(S) >= (1 - 1/e - eps) OPT. Mirzasoleiman, Badanidiyuru, Karbasi,
+// Vondrak, Krause: "Lazier Than Lazy Greedy", AAAI 2015.
+Selection stochastic_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, double eps,
+                            std::uint64_t seed);
+
+// One pass over elements that only arrive: f(S) >= (1/2 - eps) OPT at every time, with O(log(k) / eps) queries an element.
+// Badanidiyuru, Mirzasoleiman, Karbasi, Krause: "Streaming Submodular Maximization: Massive Data Summarization on the Fly",
+// KDD 2014.
+class SieveStreaming {
+ public:
+  SieveStreaming(std::shared_ptr<Objective> objective, std::uint32_t k, double eps);
+
+  void insert(Span<const std::uint32_t> ids);  // known to the objective; throws BatchError before anything changes
+  Selection query() const;                     // `picked` are ids
+
+  std::uint64_t n_seen() const noexcept { return n_seen_; }
+  Objective& objective() const noexcept { return *objective_; }
+
+ private:
+  // Takes every element that adds at least (gamma/2 - f(S)) / (k - |S|), which is at most gamma / 2k.
+  struct Sieve {
+    std::unique_ptr<PrefixChain> chain;
+    std::vector<std::uint32_t> ids;
+    std::vector<double> gains;
+    double refused = 0;  // no element that was refused would add more
+  };
+
+  void insert(std::uint32_t id);
+  void open_sieves(double largest_before);
+
+  std::shared_ptr<Objective> objective_;
+  Geometric grid_;
+  std::uint32_t k_;
+  double largest_ = 0;  // f({e})
+  std::map<int, Sieve> sieves_;
+  std::vector<bool> seen_;  // by id
+  std::uint64_t n_seen_ = 0;
+  std::uint64_t queries_ = 0;
+};
+
 struct Settings {
   std::uint32_t k = 1;
   double eps = 0.2;
@@ -221,7 +282,6 @@ class Guess;
 
 // One element of the ground set. A deleted element keeps its slot while a guess still lists it.
 struct Element {
-  double single = 0;  // f({e})
   Row row = 0;
   std::uint32_t lists : 17;    // guesses that list it: at most log_{1+eps}(2k(1+eps)) + 2 < 2^17
   std::uint32_t samples : 14;  // guesses that have it in their samples; `many` stands for that or more, for good
@@ -241,6 +301,7 @@ struct GroundSet {
   std::uint64_t epoch = 0;    // updates taken in; keys the random streams
   std::uint64_t queries = 0;  // oracle queries spent by updates
 
+  double single(Slot slot) const { return objective->single(elements[slot].row); }  // f({e})
   void drop_if_unused(Slot slot);
 };
 
@@ -292,6 +353,7 @@ class DynamicMaximizer {
   Solution published() const;
   Solution refined() const;
   Solution live_solution(const Guess& guess) const;
+  void extend(Solution& solution, std::vector<Slot> pool) const;
   void draw_candidates(std::vector<Slot>& pool) const;
   double greedy_bound(const Solution& solution) const;
 

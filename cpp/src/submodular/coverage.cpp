@@ -29,6 +29,7 @@ class Coverage final : public Objective {
 
   Span<const Item> items(Row row) const noexcept { return rows_[row]; }
   double weight(Item item) const noexcept { return weight_[item]; }
+  bool unit() const noexcept { return unit_; }
   std::size_t universe() const noexcept { return weight_.size(); }
 
  private:
@@ -41,6 +42,7 @@ class Coverage final : public Objective {
   void pin(Item item, double weight) {
     if (item >= weight_.size()) weight_.resize(item + 1, 1.0), pinned_.resize(item + 1, 0);
     weight_[item] = weight;
+    unit_ = unit_ && weight == 1;
     if (!pinned_[item]) items_.hold(item);
     pinned_[item] = 1;
   }
@@ -48,6 +50,7 @@ class Coverage final : public Objective {
   HeldKeys items_;
   std::vector<double> weight_;
   std::vector<std::uint8_t> pinned_;
+  bool unit_ = true;  // every weight is 1
   RowPool<Item> rows_;
   std::vector<Item> scratch_;
 };
@@ -57,9 +60,13 @@ class CoverageChain final : public PrefixChain {
   explicit CoverageChain(const Coverage& f) : f_(f) {}
 
   double gain(Row row, std::uint32_t level) const override {
+    if (f_.unit()) {  // counting gives the same bits, and no branch that cannot be predicted
+      std::uint32_t count = 0;
+      for (Item item : f_.items(row)) count += covered_at(item) > level;
+      return count;
+    }
     double sum = 0;
-    for (Item item : f_.items(row))
-      if (covered_at(item) > level) sum += f_.weight(item);
+    for (Item item : f_.items(row)) sum += covered_at(item) > level ? f_.weight(item) : 0.0;
     return sum;
   }
 

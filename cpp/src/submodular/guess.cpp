@@ -193,7 +193,7 @@ void Guess::audit() const {
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
     if (!ground_.ids.linked(slot)) continue;
     std::uint32_t depth = 0;  // by definition, level by level from the bottom; an element of S_i is in no higher level
-    if (contains(ground_.elements[slot].single))
+    if (contains(ground_.single(slot)))
       while (depth <= top() && joins(slot, depth)) {
         ++depth;
         if (depth <= top() && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0) break;
@@ -227,7 +227,7 @@ void Guess::audit_marginals() const {
       const double expected = fresh->top_gain(row(slot));
       if (chain_->gain(row(slot), depth) != expected) throw std::logic_error("a marginal depends on the chain's history");
       chain_->gains(row(slot), gains.data());
-      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.elements[slot].single)
+      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.single(slot))
         throw std::logic_error("the pass over all prefixes and a marginal of one disagree");
     }
   }
@@ -253,7 +253,7 @@ void Guess::load(SnapshotReader& in) {
     slots.resize(in.count(4));
     for (Slot& slot : slots) {
       slot = in.u32();
-      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.elements[slot].single) ||
+      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.single(slot)) ||
           places[slot] != none)
         in.fail("elements of the guess, each once");
       places[slot] = place;
@@ -290,7 +290,7 @@ void Guess::load(SnapshotReader& in) {
     listed_ += depth != none;
     element.lists += depth != none;
     stale_ += depth != none && !element.live;
-    if (!element.live || !contains(element.single)) continue;
+    if (!element.live || !contains(ground_.single(slot))) continue;
     const bool right = depth != none && joins(slot, depth - 1) &&
                        (depth > n_levels || sampled_at[slot] == depth || !joins(slot, depth));
     if (!right) in.fail("every live element of the guess at its level");

@@ -3,20 +3,12 @@
 #include <limits>
 #include <stdexcept>
 
-#include "greedy.hpp"
 #include "levels.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/growth.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
-namespace {
-
-// How many candidates a guess puts into the pool of a refined query, times k.
-constexpr std::size_t candidates_per_pick = 2;
-
-}  // namespace
-
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
   if (element.live || element.lists > 0 || !ids.taken(slot)) return;
@@ -97,23 +89,23 @@ void DynamicMaximizer::insert(const Key& id, const PayloadBatch* payload, std::s
     element.row = objective.known(static_cast<std::size_t>(id.number));
     objective.hold(element.row);
   }
-  element.single = objective.single(element.row);
+  const double single = objective.single(element.row);
   element.live = 1;
   ++ground_.queries;
   const Slot slot = ground_.ids.insert(id);
   if (slot >= ground_.elements.size()) push_tight(ground_.elements, Element{});
   ground_.elements[slot] = element;
-  if (element.single == 0) return;  // worth nothing to any set: in no guess
-  ++magnitudes_[ground_.grid.index(element.single)];
-  if (ground_.settings.all_guesses) tend_all(element.single);
+  if (single == 0) return;  // worth nothing to any set: in no guess
+  ++magnitudes_[ground_.grid.index(single)];
+  if (ground_.settings.all_guesses) tend_all(single);
   for (auto& [j, guess] : guesses_)
-    if (guess->contains(element.single)) guess->insert(slot);
+    if (guess->contains(single)) guess->insert(slot);
   if (!ground_.settings.all_guesses) tend_window();
 }
 
 void DynamicMaximizer::erase(const Key& id) {
   const Slot slot = ground_.ids.find(id);
-  const double single = ground_.elements[slot].single;
+  const double single = ground_.single(slot);
   ground_.ids.unlink(slot);
   ground_.elements[slot].live = 0;
   if (single > 0) {
@@ -200,7 +192,7 @@ void DynamicMaximizer::activate(int j) {
   auto guess = std::make_unique<LevelsGuess>(ground_, j);
   std::vector<Slot> candidates;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot) && guess->contains(ground_.elements[slot].single)) candidates.push_back(slot);
+    if (ground_.ids.linked(slot) && guess->contains(ground_.single(slot))) candidates.push_back(slot);
   guess->build(std::move(candidates));
   guesses_.emplace(j, std::move(guess));
   ++activations_;
@@ -210,191 +202,6 @@ void DynamicMaximizer::activate(int j) {
 DynamicMaximizer::Guesses::iterator DynamicMaximizer::park(Guesses::iterator guess) {
   guess->second->clear();
   return guesses_.erase(guess);
-}
-
-Solution DynamicMaximizer::query(bool refine, bool certificate) const {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  std::optional<Solution>& cached = cache_[refine];
-  if (!cached) cached = refine ? refined() : published();
-  Solution solution = *cached;
-  for (Slot slot : solution.slots) solution.ids.push_back(ground_.ids.at(slot));
-  if (certificate) solution.upper_bound = std::min(solution.upper_bound, greedy_bound(solution));
-  return solution;
-}
-
-// The live sample of the best guess; where it lacks some of k, those that came nearest to it.
-Solution DynamicMaximizer::published() const {
-  Solution best;
-  const Guess* source = nullptr;
-  for (const auto& [j, guess] : guesses_) {
-    Solution solution = live_solution(*guess);
-    if (solution.value > best.value) best = std::move(solution), source = guess.get();
-  }
-  if (source != nullptr && best.slots.size() < ground_.settings.k) {
-    std::vector<Slot> pool;
-    source->append_candidates(ground_.settings.k, pool);
-    best = lazy_greedy(ground_, std::move(pool), std::move(best));
-  }
-  if (!magnitudes_.empty()) best.upper_bound = std::max(best.value, window().upper);
-  return best;
-}
-
-// Lazy greedy over the live samples of every guess worth at least 0.4 of the best and those that came nearest to them, and
-// the drawn candidates.
-Solution DynamicMaximizer::refined() const {
-  Solution best = published();
-  std::vector<Slot> pool;
-  for (const auto& [j, guess] : guesses_)
-    if (guess->live_gain() >= 0.4 * best.value) {
-      guess->append_live_sample(pool);
-      guess->append_candidates(candidates_per_pick * ground_.settings.k, pool);
-    }
-  draw_candidates(pool);
-  Solution greedy = lazy_greedy(ground_, std::move(pool));
-  if (greedy.value <= best.value) return best;
-  greedy.upper_bound = std::max(greedy.value, best.upper_bound);
-  greedy.guess = best.guess;
-  return greedy;
-}
-
-Solution DynamicMaximizer::live_solution(const Guess& guess) const {
-  Solution solution;
-  solution.guess = guess.gamma();
-  guess.append_live_sample(solution.slots);
-  const auto chain = ground_.objective->chain();
-  chain->open();
-  for (Slot slot : solution.slots) solution.gains.push_back(chain->add(ground_.elements[slot].row));
-  solution.value = chain->value();
-  return solution;
-}
-
-void DynamicMaximizer::draw_candidates(std::vector<Slot>& pool) const {
-  if (ground_.settings.refine_budget == 0) return;
-  std::vector<Slot> live;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot)) live.push_back(slot);
-  // A stream of its own: the guesses' streams have their grid index for a number.
-  PhiloxStream random(ground_.settings.seed, std::numeric_limits<std::uint32_t>::max() / 2, ground_.epoch);
-  const std::size_t drawn = std::min<std::size_t>(live.size(), ground_.settings.refine_budget);
-  for (std::size_t i = 0; i < drawn; ++i) {
-    std::swap(live[i], live[i + random.below(static_cast<std::uint32_t>(live.size() - i))]);
-    pool.push_back(live[i]);
-  }
-}
-
-// OPT <= f(S) + the sum of the k largest f(e|S), for any S.
-double DynamicMaximizer::greedy_bound(const Solution& solution) const {
-  const auto chain = ground_.objective->chain();
-  chain->open();
-  for (Slot slot : solution.slots) chain->add(ground_.elements[slot].row);
-  std::vector<double> gains;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot)) gains.push_back(chain->top_gain(ground_.elements[slot].row));
-  const std::size_t k = std::min<std::size_t>(gains.size(), ground_.settings.k);
-  std::partial_sort(gains.begin(), gains.begin() + static_cast<std::ptrdiff_t>(k), gains.end(), std::greater<>());
-  double bound = chain->value();
-  for (std::size_t i = 0; i < k; ++i) bound += gains[i];
-  return bound;
-}
-
-std::size_t DynamicMaximizer::nbytes() const noexcept {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  std::size_t total = sizeof *this + ground_.ids.nbytes() + ground_.elements.capacity() * sizeof(Element) +
-                      ground_.objective->nbytes();
-  for (const auto& [j, guess] : guesses_) total += guess->nbytes();
-  return total;
-}
-
-void DynamicMaximizer::audit() const {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  std::map<int, std::uint32_t> magnitudes;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
-    const Element& element = ground_.elements[slot];
-    if (!ground_.ids.taken(slot)) continue;
-    if (element.live != ground_.ids.linked(slot)) throw std::logic_error("an id and its element disagree on being live");
-    if (!element.live && element.lists == 0) throw std::logic_error("a dead element was not dropped");
-    if (element.live && element.single != ground_.objective->single(element.row))
-      throw std::logic_error("f of element " + ground_.ids.at(slot).str() + " changed");
-    if (element.live && element.single > 0) ++magnitudes[ground_.grid.index(element.single)];
-  }
-  if (magnitudes != magnitudes_) throw std::logic_error("the counts by magnitude are off");
-  for (const auto& [j, guess] : guesses_) {
-    guess->audit();
-    if (ground_.settings.all_guesses && guess->empty()) throw std::logic_error("an empty guess was kept");
-  }
-  if (magnitudes_.empty()) return;
-  if (!proves_ratio(window())) throw std::logic_error("the guesses kept do not prove the ratio");
-}
-
-std::string DynamicMaximizer::save() const {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  SnapshotWriter out;
-  ground_.objective->save(out);
-  out.u64(ground_.epoch);
-  out.u64(ground_.queries);
-  out.u32(slack_);
-  out.u64(activations_);
-  out.u64(activation_queries_);
-  out.u64(queries_at_widening_);
-  ground_.ids.save(out);
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.taken(slot)) out.u32(ground_.elements[slot].row);
-  out.u32(static_cast<std::uint32_t>(guesses_.size()));
-  for (const auto& [j, guess] : guesses_) {
-    out.i64(j);
-    guess->save(out);
-  }
-  return std::move(out).finish();
-}
-
-std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objective> fresh, const Settings& settings,
-                                                         Span<const std::uint8_t> data) {
-  SnapshotReader in(data);
-  Objective& objective = *fresh;
-  objective.load(in);
-  auto loaded = std::make_unique<DynamicMaximizer>(std::move(fresh), settings);
-  GroundSet& ground = loaded->ground_;
-  ground.epoch = in.u64();
-  ground.queries = in.u64();
-  loaded->slack_ = in.u32();
-  loaded->activations_ = in.u64();
-  loaded->activation_queries_ = in.u64();
-  loaded->queries_at_widening_ = in.u64();
-  if (loaded->slack_ > 1000) in.fail("a slack of at most 1000 guesses");
-  KeyTable ids = KeyTable::load(in);
-  std::vector<Element> elements(ids.capacity());
-  for (Slot slot = 0; slot < ids.capacity(); ++slot) {
-    if (!ids.taken(slot)) continue;
-    Element& element = elements[slot];
-    element.row = in.u32();
-    if (!objective.has(element.row)) in.fail("elements with rows of the objective");
-    element.single = objective.single(element.row);
-    element.live = ids.linked(slot);
-    if (element.live && element.single > 0) ++loaded->magnitudes_[ground.grid.index(element.single)];
-  }
-  for (Slot slot = 0; slot < ids.capacity(); ++slot)
-    if (ids.taken(slot)) objective.hold(elements[slot].row);
-  ground.elements = std::move(elements);
-  ground.ids = std::move(ids);  // from here on the destructor lets go of the rows
-  objective.settle();
-  const std::size_t n_guesses = in.count(12);
-  for (std::size_t i = 0; i < n_guesses; ++i) {
-    const std::int64_t j = in.i64();
-    if (j < -10'000'000 || j > 10'000'000) in.fail("a grid index within ten million");
-    if (!loaded->guesses_.empty() && j <= loaded->guesses_.rbegin()->first) in.fail("guesses in ascending order");
-    if (!settings.all_guesses && i > 0 && j != loaded->guesses_.rbegin()->first + 1) in.fail("guesses without a gap");
-    auto guess = std::make_unique<LevelsGuess>(ground, static_cast<int>(j));
-    guess->load(in);
-    if (guess->empty() && settings.all_guesses) in.fail("guesses that hold a live element");
-    loaded->guesses_.emplace(static_cast<int>(j), std::move(guess));
-  }
-  for (Slot slot = 0; slot < ground.elements.size(); ++slot) {
-    const Element& element = ground.elements[slot];
-    if (ground.ids.taken(slot) && !element.live && element.lists == 0)
-      in.fail("no deleted element that nothing refers to");
-  }
-  in.finish();
-  return loaded;
 }
 
 }  // namespace pyalgo::submodular

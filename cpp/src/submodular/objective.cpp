@@ -113,7 +113,13 @@ Row Objective::take() {
 Row Objective::add(const PayloadBatch& payload, std::size_t row) {
   const Row at = take();
   do_add(at, payload, row);
+  if (at < singles_.size()) singles_[at] = -1.0;
   return at;
+}
+
+double Objective::ask_single(Row row) const {
+  if (row >= singles_.size()) singles_.resize(holds_.size(), -1.0);
+  return singles_[row] = empty_->gain(row, 0);
 }
 
 void Objective::drop(Row row) {
