@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "fuzzed_objectives.hpp"
+#include "every_objective.hpp"
 #include "pyalgo/rng.hpp"
 #include "pyalgo/submodular.hpp"
 
@@ -19,8 +19,8 @@ std::string snapshot(std::uint8_t kind) {
   settings.k = 3;
   settings.all_guesses = (kind & 128) != 0;
   const unsigned objective_kind = kind & 127U;
-  const auto objective = fuzzed_objective(objective_kind);
-  const FuzzedPayload payload(objective_kind);
+  const auto objective = objective_of(objective_kind);
+  const FourElements payload(objective_kind);
   const bool known = objective_kind == 8;  // a kernel is given whole, ahead
   if (known) objective->add_known(payload.batch(), 4);
   DynamicMaximizer maximizer(objective, settings);
@@ -35,8 +35,8 @@ std::string snapshot(std::uint8_t kind) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 20000;
-  for (unsigned i = 0; i < 2 * fuzzed_kinds; ++i) {
-    const auto kind = static_cast<std::uint8_t>(i < fuzzed_kinds ? i : 128 + i - fuzzed_kinds);
+  for (unsigned i = 0; i < 2 * n_kinds; ++i) {
+    const auto kind = static_cast<std::uint8_t>(i < n_kinds ? i : 128 + i - n_kinds);
     const std::string whole = snapshot(kind);
     PhiloxStream random(kind, 0, 0);
     for (int round = 0; round < rounds; ++round) {

@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "fuzzed_objectives.hpp"
+#include "every_objective.hpp"
 #include "pyalgo/submodular.hpp"
 
 using namespace pyalgo;
@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Settings settings;
   settings.k = 3;
   settings.all_guesses = (data[0] & 128) != 0;
-  const auto objective = fuzzed_objective((data[0] & 127U) % fuzzed_kinds);
+  const auto objective = objective_of((data[0] & 127U) % n_kinds);
   try {
     const auto maximizer = DynamicMaximizer::load(objective, settings, {data + 1, size - 1});
     maximizer->query(true, true);
