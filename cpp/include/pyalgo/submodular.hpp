@@ -185,7 +185,7 @@ std::shared_ptr<Objective> make_sparse_feature_based(Concave concave, double cap
 
 // f(S) = 1/2 log det(I + K_SS / noise^2). A gain costs O(|S|^2) and one covariance for each of S; so does a pass over all
 // prefixes. The covariance is exp(-distance^2 / (2 bandwidth^2)), the inner product, or an entry of the matrix whose rows
-// are the known elements' payload. exp and log1p are the C library's: their last bit may differ between platforms.
+// are the known elements' payload. exp is the C library's: its last bit may differ between platforms.
 enum class Kernel : std::uint8_t { rbf = 0, linear = 1, precomputed = 2 };
 std::shared_ptr<Objective> make_log_det(Kernel kernel, double bandwidth, double noise);
 

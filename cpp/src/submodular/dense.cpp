@@ -2,12 +2,14 @@
 // level is one pass of a kernel over two or three rows.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "dense_kernels.hpp"
 #include "dense_rows.hpp"
 #include "payload.hpp"
 #include "pyalgo/errors.hpp"
+#include "pyalgo/simd.hpp"
 #include "separable.hpp"
 
 namespace pyalgo::submodular {

@@ -1,6 +1,8 @@
 // A weighted sum of objectives. A row of the mixture is a row of every component; its chains are the components'
 // chains.
+#include <algorithm>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "payload.hpp"
@@ -133,6 +135,8 @@ Mixture::Mixture(std::vector<std::shared_ptr<Objective>> components, Span<const 
 std::unique_ptr<PrefixChain> Mixture::chain() const { return std::make_unique<MixtureChain>(*this); }
 
 void Mixture::check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const {
+  if (payload.parts.size() != size())
+    throw BatchError(BatchError::Kind::value, rows.empty() ? 0 : rows[0], "inserts need " + columns_);
   for (std::size_t i = 0; i < size(); ++i) {
     try {
       components_[i]->check(payload.parts[i], rows);

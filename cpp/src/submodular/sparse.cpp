@@ -2,11 +2,13 @@
 // there on), so all prefix marginals of an element come out of one pass over its targets' staircases.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "payload.hpp"
 #include "pyalgo/errors.hpp"
 #include "row_pool.hpp"
+#include "pyalgo/simd.hpp"
 #include "separable.hpp"
 
 namespace pyalgo::submodular {
