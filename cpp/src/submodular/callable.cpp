@@ -20,6 +20,11 @@ class Callable final : public Objective {
   const char* columns() const noexcept override { return "nothing but the id"; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_keys = true;
+    out.keys.push_back(key(row));
+    out.end_row();
+  }
   bool may_fail() const noexcept override { return true; }
   std::size_t nbytes() const noexcept override {
     std::size_t total = numbers_.capacity() * sizeof(std::int64_t) + texts_.capacity() * sizeof(std::string);
@@ -41,6 +46,9 @@ class Callable final : public Objective {
   }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, kind = kind_, numbers = numbers_, texts = texts_] { kind_ = kind, numbers_ = numbers, texts_ = texts; };
+  }
 
   std::shared_ptr<const Oracle> oracle_;
   std::uint64_t version_ = 0;

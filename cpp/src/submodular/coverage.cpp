@@ -23,6 +23,14 @@ class Coverage final : public Objective {
   const char* columns() const noexcept override { return "'items' (and perhaps 'weights')"; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_keys = out.has_values = true;
+    for (Item item : rows_[row]) {
+      out.keys.push_back(items_.table().at(item));
+      out.values.push_back(weight_[item]);
+    }
+    out.end_row();
+  }
   std::size_t nbytes() const noexcept override {
     return items_.nbytes() + weight_.capacity() * sizeof(double) + pinned_.capacity() + rows_.nbytes();
   }
@@ -37,6 +45,11 @@ class Coverage final : public Objective {
   void do_drop(Row row) override { items_.drop(rows_[row]), rows_.clear(row); }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, items = items_, weight = weight_, pinned = pinned_, rows = rows_] {
+      items_ = items, weight_ = weight, pinned_ = pinned, rows_ = rows;
+    };
+  }
 
   // A weight that came with an item stays with it, so that conflicts do not depend on who holds the item now.
   void pin(Item item, double weight) {

@@ -33,6 +33,11 @@ class LogDet final : public Objective {
   }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_values = true;
+    out.values.insert(out.values.end(), x_[row], x_[row] + x_.width());
+    out.end_row();
+  }
   std::size_t nbytes() const noexcept override { return x_.nbytes(); }
 
   double covariance(Row a, Row b) const noexcept {  // K_ab / noise^2
@@ -54,6 +59,9 @@ class LogDet final : public Objective {
   void do_drop(Row row) override { x_.clear(row); }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, x = x_] { x_ = x; };
+  }
 
   Kernel kernel_;
   double decay_, precision_;

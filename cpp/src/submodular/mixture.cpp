@@ -21,6 +21,14 @@ class Mixture final : public Objective {
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
   bool may_fail() const noexcept override { return may_fail_; }
+  void read(Row row, OwnedPayload& out) const override {
+    out.parts.resize(size());
+    for (std::size_t i = 0; i < size(); ++i) components_[i]->read(part(row, i), out.parts[i]);
+  }
+  void forget(std::size_t id) override {
+    for (const auto& component : components_) component->forget(id);
+    Objective::forget(id);
+  }
   void settle() override;
   std::size_t nbytes() const noexcept override;
 
@@ -43,6 +51,14 @@ class Mixture final : public Objective {
   }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    std::vector<Restore> components;
+    for (const auto& component : components_) components.push_back(component->backup());
+    return [this, components = std::move(components), parts = parts_] {
+      for (const Restore& restore : components) restore();
+      parts_ = parts;
+    };
+  }
 
   std::vector<std::shared_ptr<Objective>> components_;
   std::vector<double> weights_;
