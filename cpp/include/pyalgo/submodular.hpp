@@ -379,6 +379,7 @@ class DynamicMaximizer {
   using Guesses = std::map<int, std::unique_ptr<Guess>>;
 
   void check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const;
+  void check_kind(const KeyColumn& ids) const;
   void check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const;
   template <class Work>
   void atomically(Work&& work);
