@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DynamicMaximizer', 'HammingPlan', 'HammingStream', 'Objective', 'Settings', 'SieveStreaming', 'active_isa', 'coverage', 'detected_isa', 'facility_location', 'feature_based', 'lazy_greedy', 'naive_greedy', 'set_cost_factors', 'stochastic_greedy', 'sumset_counts']
+__all__: list[str] = ['DynamicMaximizer', 'HammingPlan', 'HammingStream', 'Objective', 'Settings', 'SieveStreaming', 'active_isa', 'coverage', 'dense_facility_location', 'dense_saturated_coverage', 'detected_isa', 'facility_location', 'feature_based', 'lazy_greedy', 'naive_greedy', 'saturated_coverage', 'set_cost_factors', 'sparse_feature_based', 'stochastic_greedy', 'sumset_counts']
 class HammingPlan:
     """
     Patterns prepared for any number of texts.
@@ -48,9 +48,11 @@ class Objective:
     """
     A monotone submodular function and its payload.
     """
-    def add_known(self, keys: typing.Any, values: typing.Any) -> numpy.typing.NDArray[numpy.int64]:
+    def add_known(self, payload: typing.Any) -> numpy.typing.NDArray[numpy.int64]:
         ...
     def prefix_gains(self, levels: collections.abc.Sequence[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]], ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def value(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> float:
         ...
     @property
     def n_known(self) -> int:
@@ -78,7 +80,7 @@ class DynamicMaximizer:
         ...
     def save(self) -> bytes:
         ...
-    def update(self, op: typing.Annotated[numpy.typing.ArrayLike, numpy.int8], ids: typing.Any, keys: typing.Any, values: typing.Any) -> None:
+    def update(self, op: typing.Annotated[numpy.typing.ArrayLike, numpy.int8], ids: typing.Any, payload: typing.Any) -> None:
         ...
     @property
     def activations(self) -> int:
@@ -118,6 +120,10 @@ def active_isa() -> str:
     ...
 def coverage(items: typing.Any, weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
     ...
+def dense_facility_location(customers: typing.SupportsInt | typing.SupportsIndex) -> Objective:
+    ...
+def dense_saturated_coverage(caps: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
+    ...
 def detected_isa() -> str:
     ...
 def facility_location() -> Objective:
@@ -128,10 +134,14 @@ def lazy_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLi
     ...
 def naive_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], k: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
     ...
+def saturated_coverage(customers: typing.Any, caps: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], otherwise: typing.SupportsFloat | typing.SupportsIndex | None) -> Objective:
+    ...
 def set_cost_factors(factors: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(8)"]) -> None:
     """
     How far each method is from its shipped cost, by method.
     """
+def sparse_feature_based(concave: typing.SupportsInt | typing.SupportsIndex, cap: typing.SupportsFloat | typing.SupportsIndex, weighted: typing.Any, weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
+    ...
 def stochastic_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
     ...
 def sumset_counts(x: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], y: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], universe: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, p0: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], int, int, list[int]]:

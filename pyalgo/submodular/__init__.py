@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
-from pyalgo.submodular.objectives import FacilityLocation, FeatureBased, Objective, WeightedCoverage
+from pyalgo.submodular.objectives import (
+    FacilityLocation,
+    FeatureBased,
+    Objective,
+    SaturatedCoverage,
+    WeightedCoverage,
+)
 from pyalgo.submodular.static import SieveStreaming, greedy
 
 __all__ = [
@@ -11,6 +17,7 @@ __all__ = [
     "FacilityLocation",
     "FeatureBased",
     "Objective",
+    "SaturatedCoverage",
     "SieveStreaming",
     "SubmodularResult",
     "WeightedCoverage",

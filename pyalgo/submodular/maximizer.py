@@ -197,9 +197,8 @@ class DynamicSubmodularMaximizer(Algorithm):
             if name not in self.objective.columns:
                 wanted = ", ".join(self.objective.columns)
                 raise ValueError(f"objective {self.objective.name!r} takes the payload columns {wanted}; got {name!r}")
-        keys, values = self.objective._payload(read)
         assert isinstance(op, np.ndarray)
-        self._core.update(op, ids, keys, values)
+        self._core.update(op, ids, self.objective._payload(read, ids))
 
     def insert(self, ids: Any, **payload: Any) -> None:
         """Insert elements: ``update`` with op = +1."""

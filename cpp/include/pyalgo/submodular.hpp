@@ -36,9 +36,9 @@ class Geometric {
   double base_;
 };
 
-// The payload columns of one batch, borrowed. Each objective takes the columns of its own kind:
-// coverage: keys = items, values = weights (optional); facility location: keys = customers, values = similarities;
-// feature-based: values = features.
+// The payload columns of one batch, borrowed. Each objective takes the columns of its own kind: keys are what an element
+// covers or serves (items, customers, dimensions) or its id, values are weights, similarities or features. A mixture's
+// batch has one part a component instead.
 struct PayloadBatch {
   bool has_keys = false;
   Span<const std::int64_t> key_offsets;  // rows + 1
@@ -46,6 +46,7 @@ struct PayloadBatch {
   bool has_values = false;
   Span<const std::int64_t> value_offsets;  // rows + 1
   Span<const double> values;
+  Span<const PayloadBatch> parts;
 
   KeyColumn keys_of(std::size_t row) const;
   Span<const double> values_of(std::size_t row) const;
@@ -153,11 +154,20 @@ enum class Concave : std::uint8_t { sqrt = 0, log1p = 1, inverse = 2, min = 3 };
 // A gain costs O(items of the element). Items not in `weighted` weigh 1, or what the `weights` column says at their first
 // arrival.
 std::shared_ptr<Objective> make_coverage(const KeyColumn& weighted, Span<const double> weights);
-// f(S) = sum over customers of their highest similarity in S (0 for none). A gain costs O(neighbours of the element).
+// f(S) = sum over customers of their highest similarity in S (0 for none). A gain costs O(neighbours of the element), or
+// O(customers) over dense rows.
 std::shared_ptr<Objective> make_facility_location();
-// f(S) = sum over dimensions d of weight_d * phi(sum of x_ed over e in S). A gain costs O(dimensions).
-// `weights` empty: all 1. `cap` is the cap of Concave::min.
+std::shared_ptr<Objective> make_dense_facility_location(std::size_t customers);
+// f(S) = sum over customers u of min(cap_u, sum of their similarities to S); as cheap. Customers that are not named have the
+// cap `otherwise`; without it they are refused.
+std::shared_ptr<Objective> make_saturated_coverage(const KeyColumn& customers, Span<const double> caps,
+                                                   std::optional<double> otherwise);
+std::shared_ptr<Objective> make_dense_saturated_coverage(Span<const double> caps);
+// f(S) = sum over dimensions d of weight_d * phi(sum of x_ed over e in S). A gain costs O(dimensions of the element).
+// `weights` empty: all 1; dimensions that are not `weighted` weigh 1. `cap` is the cap of Concave::min.
 std::shared_ptr<Objective> make_feature_based(Concave concave, double cap, Span<const double> weights);
+std::shared_ptr<Objective> make_sparse_feature_based(Concave concave, double cap, const KeyColumn& weighted,
+                                                     Span<const double> weights);
 
 // What a static algorithm chose, and how good it is.
 struct Selection {

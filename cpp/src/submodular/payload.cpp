@@ -46,6 +46,21 @@ void check_keys(const PayloadBatch& payload, Span<const std::uint32_t> rows, con
   }
 }
 
+// Rows of `width` values each; 0: as many as the first.
+void check_rows(const PayloadBatch& payload, Span<const std::uint32_t> rows, std::size_t width, const char* column) {
+  if (!payload.has_values)
+    throw BatchError(BatchError::Kind::value, rows.empty() ? 0 : rows[0],
+                     std::string("inserts need the column '") + column + "'");
+  for (std::uint32_t row : rows) {
+    const std::size_t here = payload.values_of(row).size();
+    if (width == 0) width = here;
+    if (here != width || width == 0)
+      throw BatchError(BatchError::Kind::value, row,
+                       std::string("'") + column + "' has " + std::to_string(here) + " entries, expected " +
+                           (width == 0 ? std::string("at least one") : std::to_string(width)));
+  }
+}
+
 void check_values(const PayloadBatch& payload, Span<const std::uint32_t> rows, const char* column) {
   for (std::uint32_t row : rows) {
     const Span<const double> values = payload.values_of(row);

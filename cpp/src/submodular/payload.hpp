@@ -52,6 +52,7 @@ std::string shown(double value);  // shortest text that reads back as the same v
 // Each throws BatchError at the first row at fault.
 void check_keys(const PayloadBatch& payload, Span<const std::uint32_t> rows, const KeyTable& table, const char* column);
 void check_paired_values(const PayloadBatch& payload, Span<const std::uint32_t> rows, const char* keys, const char* values);
+void check_rows(const PayloadBatch& payload, Span<const std::uint32_t> rows, std::size_t width, const char* column);
 void check_values(const PayloadBatch& payload, Span<const std::uint32_t> rows, const char* column);
 
 double load_magnitude(SnapshotReader& in);
