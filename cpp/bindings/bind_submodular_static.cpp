@@ -44,7 +44,7 @@ Answer greedy(Objective& f, const Array<std::int64_t>& ids, const Algorithm& alg
   const Span<const std::int64_t> given = view(ids);
   {
     py::gil_scoped_release unlocked;
-    std::lock_guard<std::mutex> lock(f.mutex);
+    std::lock_guard<Objective> lock(f);
     std::vector<std::uint32_t> candidates = known_ids(f, given);
     if (!std::is_sorted(candidates.begin(), candidates.end())) std::sort(candidates.begin(), candidates.end());
     if (const auto twice = std::adjacent_find(candidates.begin(), candidates.end()); twice != candidates.end())
@@ -89,7 +89,7 @@ void bind_submodular_static(py::module_& m) {
           [](SieveStreaming& self, const Array<std::int64_t>& ids) {
             const Span<const std::int64_t> given = view(ids);
             py::gil_scoped_release unlocked;
-            std::lock_guard<std::mutex> lock(self.objective().mutex);
+            std::lock_guard<Objective> lock(self.objective());
             const std::vector<std::uint32_t> known = known_ids(self.objective(), given);
             self.insert(known);
           },
@@ -99,7 +99,7 @@ void bind_submodular_static(py::module_& m) {
              Selection selection;
              {
                py::gil_scoped_release unlocked;
-               std::lock_guard<std::mutex> lock(self.objective().mutex);
+               std::lock_guard<Objective> lock(self.objective());
                selection = self.query();
              }
              return to_python(selection);

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
 from pyalgo.submodular.objectives import (
+    CallableObjective,
     FacilityLocation,
     FeatureBased,
+    LogDet,
+    Mixture,
     Objective,
     SaturatedCoverage,
     WeightedCoverage,
@@ -13,9 +16,12 @@ from pyalgo.submodular.objectives import (
 from pyalgo.submodular.static import SieveStreaming, greedy
 
 __all__ = [
+    "CallableObjective",
     "DynamicSubmodularMaximizer",
     "FacilityLocation",
     "FeatureBased",
+    "LogDet",
+    "Mixture",
     "Objective",
     "SaturatedCoverage",
     "SieveStreaming",

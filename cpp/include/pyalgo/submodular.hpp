@@ -97,9 +97,16 @@ class PrefixChain {
 // A monotone submodular f with f(empty) = 0, over rows of payload that come and go.
 //
 // A row lives as long as someone holds it. `known` rows were given ahead of any update, have the ids 0, 1, 2, ... and stay.
+//
+// Whoever reads or changes the payload locks the objective; several maximisers may share one. No one may wait for the lock
+// while it holds the interpreter's, because a callable objective takes that one under this.
 class Objective {
  public:
   virtual ~Objective() = default;
+
+  void lock();
+  void unlock();
+  const std::vector<std::mutex*>& mutexes() const noexcept { return mutexes_; }
 
   virtual const char* name() const noexcept = 0;
   virtual const char* columns() const noexcept = 0;  // the payload columns, as a message names them
@@ -123,9 +130,9 @@ class Objective {
   virtual std::size_t nbytes() const noexcept = 0;
   void save(SnapshotWriter& out) const;
   void load(SnapshotReader& in);  // into a fresh objective with the same parameters; then the owners hold their rows
-  void settle();                  // and then this lets go of the rows that nobody holds
+  virtual void settle();          // and then this lets go of the rows that nobody holds
 
-  std::mutex mutex;  // held by whoever reads or changes the payload; several maximisers may share an objective
+  virtual bool may_fail() const noexcept { return false; }  // whether a marginal may throw
 
  protected:
   void ready() { empty_ = chain(); }  // a constructor of a concrete class ends with this
@@ -137,7 +144,14 @@ class Objective {
 
   std::size_t rows() const noexcept { return holds_.size(); }
 
+  // For a mixture, whose components have mutexes and known rows already.
+  void lock_with(const Objective& component);
+  Row take();  // a row without payload, held once
+  void know(Row row) { known_.push_back(row); }
+
  private:
+  std::mutex mutex_;
+  std::vector<std::mutex*> mutexes_{&mutex_};  // in the order in which all threads lock them
   double ask_single(Row row) const;
 
   std::vector<std::uint32_t> holds_;  // 0: the row is free
@@ -169,6 +183,28 @@ std::shared_ptr<Objective> make_feature_based(Concave concave, double cap, Span<
 std::shared_ptr<Objective> make_sparse_feature_based(Concave concave, double cap, const KeyColumn& weighted,
                                                      Span<const double> weights);
 
+// f(S) = 1/2 log det(I + K_SS / noise^2). A gain costs O(|S|^2) and one covariance for each of S; so does a pass over all
+// prefixes. The covariance is exp(-distance^2 / (2 bandwidth^2)), the inner product, or an entry of the matrix whose rows
+// are the known elements' payload. exp and log1p are the C library's: their last bit may differ between platforms.
+enum class Kernel : std::uint8_t { rbf = 0, linear = 1, precomputed = 2 };
+std::shared_ptr<Objective> make_log_det(Kernel kernel, double bandwidth, double noise);
+
+// f(S) = sum over components i of weight_i * f_i(S). The components must know equally many elements; they are shared.
+std::shared_ptr<Objective> make_mixture(std::vector<std::shared_ptr<Objective>> components, Span<const double> weights);
+
+// A set function outside the core, of ids. It is asked under the objective's lock.
+class Oracle {
+ public:
+  virtual ~Oracle() = default;
+  virtual bool gives_gains() const noexcept = 0;
+  // out[i] = f(prefix + candidates[i]); or what that is more than f(prefix), if it gives gains. Throws what f throws.
+  virtual void ask(Span<const Key> prefix, Span<const Key> candidates, double* out) const = 0;
+};
+
+// The oracle's f, with f(empty) = 0 by definition. An element's payload is its id. Throws NonMonotoneError where f falls by
+// more than rounding explains, std::invalid_argument where it is not finite.
+std::shared_ptr<Objective> make_callable(std::shared_ptr<const Oracle> oracle);
+
 // What a static algorithm chose, and how good it is.
 struct Selection {
   std::vector<std::uint32_t> picked;  // in order
@@ -181,8 +217,9 @@ struct Selection {
 
 // Greedy: k times the candidate that adds most to f, of equals the first; f(S) >= (1 - 1/e) OPT. Candidates are distinct;
 // `picked` are positions among them. The lazy form (Minoux 1978) makes the same choice with far fewer queries: what an
-// element added to a smaller set bounds what it adds now.
-Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
+// element added to a smaller set bounds what it adds now. It may go on from rows that are `chosen` already; then only the
+// value counts them, and the bound on OPT is none.
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen = {});
 Selection naive_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
 // A random sample of (n/k) log(1/eps) candidates a step: E f(S) >= (1 - 1/e - eps) OPT. Mirzasoleiman, Badanidiyuru, Karbasi,
 // Vondrak, Krause: "Lazier Than Lazy Greedy", AAAI 2015.
@@ -243,13 +280,15 @@ struct Solution {
 
 class Guess;
 
-// One element of the ground set. A deleted element keeps its slot while a guess still refers to it.
+// One element of the ground set. A deleted element keeps its slot while a guess still lists it.
 struct Element {
-  double single = 0;           // f({e})
   Row row = 0;
-  std::uint16_t held = 0;      // guesses whose candidate lists hold it
-  std::uint16_t sampled = 0;   // guesses whose prefix holds it
-  bool live = false;
+  std::uint32_t lists : 17;    // guesses that list it: at most log_{1+eps}(2k(1+eps)) + 2 < 2^17
+  std::uint32_t samples : 14;  // guesses that have it in their samples; `many` stands for that or more, for good
+  std::uint32_t live : 1;
+
+  static constexpr std::uint32_t many = (1U << 14) - 1;
+  Element() noexcept : lists(0), samples(0), live(0) {}
 };
 
 // What all guesses share: the elements, their payload, and the count of oracle queries.
@@ -262,6 +301,7 @@ struct GroundSet {
   std::uint64_t epoch = 0;    // updates taken in; keys the random streams
   std::uint64_t queries = 0;  // oracle queries spent by updates
 
+  double single(Slot slot) const { return objective->single(elements[slot].row); }  // f({e})
   void drop_if_unused(Slot slot);
 };
 
@@ -294,10 +334,9 @@ class DynamicMaximizer {
                                                 Span<const std::uint8_t> data);
 
  private:
-  struct Window {
-    int low, high;  // OPT lies in a guess of low..high
-    double upper_bound;
-    int witness_of_low, witness_of_high;  // the guesses that prove it; low itself where the largest f({e}) does
+  struct Window {  // lower <= OPT <= upper, and the guesses that prove it
+    double lower, upper;
+    int of_lower, of_upper;
   };
 
   using Guesses = std::map<int, std::unique_ptr<Guess>>;
@@ -308,11 +347,13 @@ class DynamicMaximizer {
   void tend_window();
   void tend_all(double single);
   Window window() const;
+  bool proves_ratio(const Window& proven) const;
   void activate(int j);
   Guesses::iterator park(Guesses::iterator guess);
   Solution published() const;
   Solution refined() const;
   Solution live_solution(const Guess& guess) const;
+  void extend(Solution& solution, std::vector<Slot> pool) const;
   void draw_candidates(std::vector<Slot>& pool) const;
   double greedy_bound(const Solution& solution) const;
 

@@ -18,9 +18,10 @@ constexpr double unbounded = std::numeric_limits<double>::infinity();
 // The set chosen so far.
 class Choice {
  public:
-  Choice(const Objective& objective, Span<const Row> candidates, std::uint32_t k)
-      : objective_(objective), candidates_(candidates), k_(k), chain_(objective.chain()) {
+  Choice(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen = {})
+      : objective_(objective), candidates_(candidates), k_(k - chosen.size()), chain_(objective.chain()) {
     chain_->open();
+    for (Row row : chosen) chain_->add(row);
     selection_.guess = std::numeric_limits<double>::quiet_NaN();  // greedy guesses nothing
   }
 
@@ -137,13 +138,13 @@ class LazyQueue {
 
 }  // namespace
 
-Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k) {
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen) {
   std::vector<double> singles(candidates.size());
-  Choice choice(objective, candidates, k);
+  Choice choice(objective, candidates, k, chosen);
   for (std::uint32_t i = 0; i < singles.size(); ++i) singles[i] = choice.single(i);
   LazyQueue queue(std::move(singles), 4 * std::size_t{k});
   constexpr std::uint32_t none = UINT32_MAX;
-  std::uint32_t fresh = queue.empty() ? none : queue.top().candidate;  // whose bound is its present gain
+  std::uint32_t fresh = chosen.empty() && !queue.empty() ? queue.top().candidate : none;  // whose bound is its present gain
   while (!queue.empty() && !choice.full()) {
     const std::uint32_t candidate = queue.top().candidate;
     if (candidate == fresh) {

@@ -4,190 +4,165 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "pyalgo/growth.hpp"
+
 namespace pyalgo::submodular {
+namespace {
+
+void note_sample(Element& element) noexcept {
+  if (element.samples != Element::many) ++element.samples;
+}
+
+}  // namespace
 
 Guess::Guess(GroundSet& ground, int j)
-    : ground_(ground),
-      j_(j),
-      range_(ground, j),
-      chain_(ground.objective->chain()) {
-  for (int b = 0; b == 0 || range_.tau * ground.grid.at(b) < range_.top; ++b)
-    edges_.push_back(range_.tau * ground.grid.at(b));
-}
+    : ground_(ground), j_(j), range_(ground, j), chain_(ground.objective->chain()) {}
 
-double Guess::Level::live_gain(const std::vector<Element>& elements) const {
-  double sum = 0;
-  for (std::size_t i = 0; i < sample.size(); ++i)
-    if (elements[sample[i]].live) sum += gains[i];
-  return sum;
-}
+Guess::Guess(const Guess& other)
+    : ground_(other.ground_),
+      j_(other.j_),
+      range_(other.range_),
+      chain_(other.chain_->clone()),
+      levels_(other.levels_),
+      beyond_(other.beyond_),
+      size_(other.size_),
+      listed_(other.listed_),
+      stale_(other.stale_),
+      live_gain_(other.live_gain_) {}
+
+// With |G| < k nothing live has a marginal of tau over G, so OPT <= f(G) + k tau.
+double Guess::upper_bound() const noexcept { return full() ? HUGE_VAL : value() + gamma() / 2; }
+
+std::uint32_t Guess::depth(Slot slot) const { return chain_->depth(row(slot), range_.tau, ground_.queries); }
+
+bool Guess::joins(Slot slot, std::uint32_t level) const { return chain_->gain(row(slot), level) >= range_.tau; }
 
 void Guess::refresh_live_gain() {
   live_gain_ = 0;
-  for (const Level& level : levels_) live_gain_ += level.live_gain(ground_.elements);
+  for (const Level& level : levels_)
+    for (std::size_t i = 0; i < level.sample.size(); ++i)
+      if (live(level.sample[i])) live_gain_ += level.gains[i];
 }
+
+void Guess::list(Slot slot, std::uint32_t depth) { push_tight(members(depth), slot); }
 
 void Guess::unlist(Slot slot) {
   --listed_;
   --stale_;
-  --ground_.elements[slot].held;
+  --ground_.elements[slot].lists;
   ground_.drop_if_unused(slot);
 }
 
-void Guess::build(const std::vector<Slot>& candidates) {
-  for (Slot slot : candidates) ++ground_.elements[slot].held;
+void Guess::open_level() {
+  levels_.emplace_back();
+  chain_->open();
+}
+
+void Guess::add_to_sample(Slot slot) {
+  Level& level = levels_.back();
+  level.gains.push_back(chain_->add(row(slot)));
+  level.sample.push_back(slot);
+  push_tight(level.members, slot);
+  note_sample(ground_.elements[slot]);
+  ++size_;
+}
+
+void Guess::build(std::vector<Slot> candidates) {
+  for (Slot slot : candidates) ++ground_.elements[slot].lists;
   listed_ = candidates.size();
-  grow(candidates);
+  grow(std::move(candidates));
+  refresh_live_gain();
+}
+
+void Guess::rebuild(std::uint32_t from) {
+  grow(release(from));
+  refresh_live_gain();
 }
 
 void Guess::insert(Slot slot) {
-  const auto top = static_cast<std::uint32_t>(levels_.size());
-  const std::uint32_t depth = chain_->depth(row(slot), range_.tau, ground_.queries);
-  ++ground_.elements[slot].held;
+  ++ground_.elements[slot].lists;
   ++listed_;
-  members(depth).push_back(slot);
-  std::uint32_t overgrown = 0;
-  for (std::uint32_t i = std::min(depth, top); i > 0; --i) {
-    Level& level = levels_[i - 1];
-    if (++level.inserted >= std::max(1U, level.at_build)) overgrown = i;
-  }
-  if (overgrown > 0)
-    rebuild(overgrown);
-  else if (depth > top && !full())
-    rebuild(top + 1);
+  arrived(slot);
 }
 
 void Guess::erase(Slot slot) {
   ++stale_;
-  if (ground_.elements[slot].sampled > 0) {
-    for (std::uint32_t i = 1; i <= levels_.size(); ++i) {
-      Level& level = levels_[i - 1];
-      if (std::find(level.sample.begin(), level.sample.end(), slot) == level.sample.end()) continue;
-      if (++level.deleted > ground_.settings.eps * static_cast<double>(level.sample.size()))
-        rebuild(i);
-      else
-        refresh_live_gain();
+  if (ground_.elements[slot].samples > 0) {
+    for (std::uint32_t i = 1; i <= top(); ++i) {
+      const std::vector<Slot>& sample = levels_[i - 1].sample;
+      if (std::find(sample.begin(), sample.end(), slot) == sample.end()) continue;
+      refresh_live_gain();
+      sample_lost(i);
       break;
     }
   }
-  if (2 * stale_ > listed_ + 32) sweep();
+  if (8 * (stale_ - std::min<std::size_t>(stale_, size_)) > listed_ + 64) sweep();
 }
 
+// Unlists the dead, but for those of the samples.
 void Guess::sweep() {
-  const auto live_only = [this](std::vector<Slot>& slots) {
-    const auto dead = std::stable_partition(slots.begin(), slots.end(),
-                                            [this](Slot slot) { return ground_.elements[slot].live; });
-    for (auto it = dead; it != slots.end(); ++it) unlist(*it);
-    slots.erase(dead, slots.end());
+  const std::vector<Slot> none;
+  const auto live_only = [this](std::vector<Slot>& slots, const std::vector<Slot>& sample) {
+    std::size_t kept = 0;
+    for (Slot slot : slots) {
+      if (live(slot) || std::find(sample.begin(), sample.end(), slot) != sample.end())
+        slots[kept++] = slot;
+      else
+        unlist(slot);
+    }
+    slots.resize(kept);
   };
-  for (Level& level : levels_) live_only(level.members);
-  live_only(beyond_);
+  for (Level& level : levels_) live_only(level.members, level.sample);
+  live_only(beyond_, none);
 }
 
 void Guess::clear() {
   for (Slot slot : release(1)) {
     --listed_;
-    --ground_.elements[slot].held;
+    --ground_.elements[slot].lists;
   }
 }
 
 // Forgets the levels from `from` on and returns their live candidates.
 std::vector<Slot> Guess::release(std::uint32_t from) {
+  for (std::uint32_t i = from; i <= top(); ++i) {
+    size_ -= static_cast<std::uint32_t>(levels_[i - 1].sample.size());
+    for (Slot slot : levels_[i - 1].sample)
+      if (Element& element = ground_.elements[slot]; element.samples != Element::many) --element.samples;
+  }
+  chain_->truncate(from - 1);
   std::vector<Slot> candidates;
   const auto collect = [&](const std::vector<Slot>& slots) {
     for (Slot slot : slots) {
-      if (ground_.elements[slot].live)
+      if (live(slot))
         candidates.push_back(slot);
       else
         unlist(slot);
     }
   };
-  for (std::uint32_t i = from; i <= levels_.size(); ++i) collect(levels_[i - 1].members);
+  for (std::uint32_t i = from; i <= top(); ++i) collect(levels_[i - 1].members);
   collect(beyond_);
-  beyond_.clear();
-  chain_->truncate(from - 1);
-  for (std::uint32_t i = from; i <= levels_.size(); ++i) {
-    size_ -= static_cast<std::uint32_t>(levels_[i - 1].sample.size());
-    for (Slot slot : levels_[i - 1].sample) {
-      --ground_.elements[slot].sampled;
-      ground_.drop_if_unused(slot);
-    }
-  }
+  beyond_ = {};
   levels_.resize(from - 1);
   return candidates;
-}
-
-void Guess::rebuild(std::uint32_t from) { grow(release(from)); }
-
-// Builds levels over the candidates, all of which have a marginal of at least tau over the present prefix.
-void Guess::grow(std::vector<Slot> candidates) {
-  std::vector<double> gains(candidates.size());
-  for (std::size_t i = 0; i < candidates.size(); ++i) gains[i] = chain_->top_gain(row(candidates[i]));
-  ground_.queries += candidates.size();
-  PhiloxStream random(ground_.settings.seed, static_cast<std::uint32_t>(j_), ground_.epoch);
-  while (!candidates.empty() && !full()) {
-    levels_.emplace_back();
-    Level& level = levels_.back();
-    level.at_build = static_cast<std::uint32_t>(candidates.size());
-    chain_->open();
-    const std::vector<bool> sampled = sample_level(candidates, gains, random);
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      const double gain = sampled[i] ? 0.0 : chain_->top_gain(row(candidates[i]));
-      if (gain >= range_.tau) {
-        gains[kept] = gain;
-        candidates[kept++] = candidates[i];
-      } else {
-        level.members.push_back(candidates[i]);
-      }
-    }
-    ground_.queries += candidates.size();
-    candidates.resize(kept);
-  }
-  beyond_ = std::move(candidates);
-  refresh_live_gain();
-}
-
-// Takes a random sample of the fullest bucket of marginals, as long as almost all of it is worth its bucket: adding stops
-// once more than a constant share of what was tried fell out of the bucket. Returns which candidates were taken.
-std::vector<bool> Guess::sample_level(const std::vector<Slot>& candidates, const std::vector<double>& gains,
-                                      PhiloxStream& random) {
-  std::vector<std::uint32_t> bucket_of(candidates.size()), sizes(edges_.size(), 0);
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const auto above = std::upper_bound(edges_.begin(), edges_.end(), gains[i]);
-    ++sizes[bucket_of[i] = static_cast<std::uint32_t>(above - edges_.begin()) - 1];
-  }
-  const auto fullest = std::max_element(sizes.rbegin(), sizes.rend());  // of equals the one worth most
-  const auto chosen = static_cast<std::uint32_t>(sizes.rend() - fullest) - 1;
-  std::vector<std::uint32_t> bucket;  // indices of candidates
-  bucket.reserve(*fullest);
-  for (std::uint32_t i = 0; i < candidates.size(); ++i)
-    if (bucket_of[i] == chosen) bucket.push_back(i);
-
-  Level& level = levels_.back();
-  std::vector<bool> sampled(candidates.size(), false);
-  double failures = 0;
-  for (std::size_t tried = 0; tried < bucket.size() && !full(); ++tried) {
-    std::swap(bucket[tried], bucket[tried + random.below(static_cast<std::uint32_t>(bucket.size() - tried))]);
-    const Slot slot = candidates[bucket[tried]];
-    ++ground_.queries;
-    if (chain_->top_gain(row(slot)) >= edges_[chosen]) {
-      level.gains.push_back(chain_->add(row(slot)));
-      level.sample.push_back(slot);
-      sampled[bucket[tried]] = true;
-      ++ground_.elements[slot].sampled;
-      ++size_;
-    } else if (++failures >= 1.0 + ground_.settings.eps * static_cast<double>(tried + 1)) {
-      break;
-    }
-  }
-  return sampled;
 }
 
 void Guess::append_live_sample(std::vector<Slot>& out) const {
   for (const Level& level : levels_)
     for (Slot slot : level.sample)
       if (ground_.elements[slot].live) out.push_back(slot);
+}
+
+// Those that stayed longest come first: they were worth tau beside most of G.
+void Guess::append_candidates(std::size_t most, std::vector<Slot>& out) const {
+  const auto take = [&](const std::vector<Slot>& slots) {
+    for (Slot slot : slots) {
+      if (most == 0) return;
+      if (live(slot)) out.push_back(slot), --most;
+    }
+  };
+  take(beyond_);
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) take(level->members);
 }
 
 std::size_t Guess::nbytes() const noexcept {
@@ -202,7 +177,6 @@ void Guess::audit() const {
   const auto fail = [this](const std::string& what) {
     throw std::logic_error("guess " + std::to_string(j_) + ": " + what);
   };
-  const auto top = static_cast<std::uint32_t>(levels_.size());
   std::vector<std::uint32_t> depth_of(ground_.elements.size(), 0);
   std::size_t listed = 0, stale = 0;
   const auto note = [&](const std::vector<Slot>& slots, std::uint32_t depth) {
@@ -213,17 +187,16 @@ void Guess::audit() const {
       depth_of[slot] = depth;
     }
   };
-  for (std::uint32_t i = 1; i <= top; ++i) note(levels_[i - 1].members, i);
-  note(beyond_, top + 1);
+  for (std::uint32_t i = 1; i <= top(); ++i) note(levels_[i - 1].members, i);
+  note(beyond_, top() + 1);
   if (listed != listed_ || stale != stale_) fail("the counts of listed elements are off");
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
-    const Element& element = ground_.elements[slot];
     if (!ground_.ids.linked(slot)) continue;
     std::uint32_t depth = 0;  // by definition, level by level from the bottom; an element of S_i is in no higher level
-    if (contains(element.single))
-      while (depth <= top && chain_->gain(element.row, depth) >= range_.tau) {
+    if (contains(ground_.single(slot)))
+      while (depth <= top() && joins(slot, depth)) {
         ++depth;
-        if (depth <= top && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0) break;
+        if (depth <= top() && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0) break;
       }
     if (depth_of[slot] != depth)
       fail("L(" + ground_.ids.at(slot).str() + ") is " + std::to_string(depth_of[slot]) + " instead of " +
@@ -232,13 +205,10 @@ void Guess::audit() const {
   audit_marginals();
   std::uint32_t size = 0;
   for (const Level& level : levels_) {
-    const auto dead = static_cast<std::uint32_t>(std::count_if(
-        level.sample.begin(), level.sample.end(), [this](Slot slot) { return !ground_.elements[slot].live; }));
     size += static_cast<std::uint32_t>(level.sample.size());
-    if (level.deleted != dead) fail("the count of dead samples is off");
-    if (dead > ground_.settings.eps * static_cast<double>(level.sample.size())) fail("a level has too many dead samples");
-    if (level.inserted >= std::max(1U, level.at_build)) fail("a level outgrew its rebuild");
+    if (const char* rule = broken(level)) fail(rule);
   }
+  if (const char* rule = broken()) fail(rule);
   if (size != size_ || size > ground_.settings.k) fail("the size of the prefix is off");
   if (!full() && beyond_.size() > 0) fail("candidates are left although the prefix is not full");
 }
@@ -257,7 +227,7 @@ void Guess::audit_marginals() const {
       const double expected = fresh->top_gain(row(slot));
       if (chain_->gain(row(slot), depth) != expected) throw std::logic_error("a marginal depends on the chain's history");
       chain_->gains(row(slot), gains.data());
-      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.elements[slot].single)
+      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.single(slot))
         throw std::logic_error("the pass over all prefixes and a marginal of one disagree");
     }
   }
@@ -283,7 +253,7 @@ void Guess::load(SnapshotReader& in) {
     slots.resize(in.count(4));
     for (Slot& slot : slots) {
       slot = in.u32();
-      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.elements[slot].single) ||
+      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.single(slot)) ||
           places[slot] != none)
         in.fail("elements of the guess, each once");
       places[slot] = place;
@@ -301,28 +271,30 @@ void Guess::load(SnapshotReader& in) {
     chain_->open();
     for (Slot slot : level.sample) {
       level.gains.push_back(chain_->add(row(slot)));
-      ++ground_.elements[slot].sampled;
-      level.deleted += !ground_.elements[slot].live;
+      note_sample(ground_.elements[slot]);
     }
-    if (level.inserted >= std::max(1U, level.at_build) ||
-        level.deleted > ground_.settings.eps * static_cast<double>(level.sample.size()))
-      in.fail("a level that needs no rebuild");
+    if (broken(level) != nullptr) in.fail("a level that needs no rebuild");
     levels_.push_back(std::move(level));
   }
+  refresh_live_gain();
+  if (broken() != nullptr) in.fail("levels that need no rebuild");
   read(beyond_, depth_of, n_levels + 1);
   if (!full() && !beyond_.empty()) in.fail("no candidates behind a prefix that is not full");
   for (Slot slot = 0; slot < depth_of.size(); ++slot) {
     Element& element = ground_.elements[slot];
+    if (!element.live && depth_of[slot] == none && sampled_at[slot] != none) {  // as 0.1 kept them
+      depth_of[slot] = sampled_at[slot];
+      list(slot, depth_of[slot]);
+    }
     const std::uint32_t depth = depth_of[slot];
     listed_ += depth != none;
-    element.held = static_cast<std::uint16_t>(element.held + (depth != none));
+    element.lists += depth != none;
     stale_ += depth != none && !element.live;
-    if (!element.live || !contains(element.single)) continue;
-    const bool right = depth != none && chain_->gain(element.row, depth - 1) >= range_.tau &&
-                       (depth > n_levels || sampled_at[slot] == depth || chain_->gain(element.row, depth) < range_.tau);
+    if (!element.live || !contains(ground_.single(slot))) continue;
+    const bool right = depth != none && joins(slot, depth - 1) &&
+                       (depth > n_levels || sampled_at[slot] == depth || !joins(slot, depth));
     if (!right) in.fail("every live element of the guess at its level");
   }
-  refresh_live_gain();
 }
 
 }  // namespace pyalgo::submodular
