@@ -162,11 +162,14 @@ def apricot_facility_location(similarity: NDArray[np.float64], k: int) -> Run:
 
 
 def submodlib_facility_location(similarity: NDArray[np.float64], k: int) -> Run:
-    """Lazy greedy of submodlib on a symmetric matrix; the object is built ahead, and a run starts it anew."""
+    """Lazy greedy of submodlib on a symmetric matrix; the object is built ahead, and a run starts it anew.
+
+    Not with ``stopIfZeroGain``, which takes a gain below 1 for 0 in submodlib-py 0.0.3.
+    """
     f = submodlib.FacilityLocationFunction(n=len(similarity), mode="dense", sijs=similarity, separate_rep=False)
 
     def run() -> NDArray[np.int64]:
-        chosen = f.maximize(k, optimizer="LazyGreedy", stopIfZeroGain=True, show_progress=False)
+        chosen = f.maximize(k, optimizer="LazyGreedy", show_progress=False)
         return np.array([i for i, _ in chosen])
 
     return run
