@@ -12,17 +12,20 @@ namespace {
 
 using namespace submodular;
 
+py::object to_python(const OwnedKeys& keys) {
+  return keys.kind == KeyKind::text ? py::object(py::cast(keys.texts)) : py::object(to_array(keys.numbers));
+}
+
 // Ids in the order chosen, their gains, f of them, the proven bound on the optimum, and the guess that answered.
 using Answer = std::tuple<py::object, Array<double>, double, double, double>;
 
 Answer to_python(const Solution& solution) {
-  const py::object ids = solution.ids.kind == KeyKind::text ? py::object(py::cast(solution.ids.texts))
-                                                            : py::object(to_array(solution.ids.numbers));
-  return {ids, to_array(solution.gains), solution.value, solution.upper_bound, solution.guess};
+  return {to_python(solution.ids), to_array(solution.gains), solution.value, solution.upper_bound, solution.guess};
 }
 
-Settings settings(std::uint32_t k, double eps, std::uint64_t seed, bool all_guesses, std::uint32_t refine_budget) {
-  return {k, eps, seed, all_guesses, refine_budget};
+Settings settings(std::uint32_t k, double eps, std::uint64_t seed, bool all_guesses, std::uint32_t refine_budget,
+                  bool param) {
+  return {k, eps, seed, all_guesses, refine_budget, param ? Method::param : Method::levels};
 }
 
 }  // namespace
@@ -32,7 +35,7 @@ void bind_submodular(py::module_& m) {
 
   py::class_<Settings>(m, "Settings")
       .def(py::init(&settings), py::kw_only(), py::arg("k"), py::arg("eps"), py::arg("seed"), py::arg("all_guesses"),
-           py::arg("refine_budget"));
+           py::arg("refine_budget"), py::arg("param"));
 
   py::class_<DynamicMaximizer>(m, "DynamicMaximizer")
       .def(py::init<std::shared_ptr<Objective>, const Settings&>(), py::arg("objective"), py::arg("settings"))
@@ -58,6 +61,15 @@ void bind_submodular(py::module_& m) {
             return to_python(solution);
           },
           py::arg("refine"), py::arg("certificate"))
+      .def("ladders",
+           [](const DynamicMaximizer& self) {
+             std::vector<std::pair<int, std::vector<py::object>>> all;
+             for (const Ladder& ladder : self.ladders()) {
+               all.emplace_back(ladder.index, std::vector<py::object>());
+               for (const OwnedKeys& sample : ladder.samples) all.back().second.push_back(to_python(sample));
+             }
+             return all;
+           })
       .def("audit", &DynamicMaximizer::audit, py::call_guard<py::gil_scoped_release>())
       .def("save",
            [](const DynamicMaximizer& self) {

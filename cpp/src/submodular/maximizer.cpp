@@ -5,6 +5,7 @@
 
 #include "greedy.hpp"
 #include "levels.hpp"
+#include "param.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/submodular.hpp"
 
@@ -14,7 +15,14 @@ namespace {
 // How many candidates a guess puts into the pool of a refined query, times k.
 constexpr std::size_t candidates_per_pick = 2;
 
+std::unique_ptr<Guess> make_guess(GroundSet& ground, int j) {
+  if (ground.settings.method == Method::param) return std::make_unique<ParamGuess>(ground, j);
+  return std::make_unique<LevelsGuess>(ground, j);
+}
+
 }  // namespace
+
+double Settings::ratio() const noexcept { return (method == Method::levels ? 1 - eps : 1) / (2 * (1 + eps)); }
 
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
@@ -135,7 +143,7 @@ void DynamicMaximizer::tend_all(double single) {
   const int last = ground_.grid.index(2.0 * ground_.settings.k * single) + 1;
   for (int j = ground_.grid.index(single) - 1; j <= last; ++j) {
     if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
-      guesses_.emplace(j, std::make_unique<LevelsGuess>(ground_, j));
+      guesses_.emplace(j, make_guess(ground_, j));
   }
 }
 
@@ -152,15 +160,14 @@ DynamicMaximizer::Window DynamicMaximizer::window() const {
   return proven;
 }
 
-// lower >= (1-eps)/(2(1+eps)) upper
 bool DynamicMaximizer::proves_ratio(const Window& proven) const {
-  const double eps = ground_.settings.eps;
-  return 2 * (1 + eps) * proven.lower >= (1 - eps) * proven.upper * (1 - 1e-12);
+  return proven.lower >= ground_.settings.ratio() * proven.upper * (1 - 1e-12);
 }
 
 // Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
-// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G). So the search for a proof goes up
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
+// is left in a sample, method "param"). So the search for a proof goes up
 // while the highest guess is full and down while the lowest is not, one guess at a time, and ends.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
@@ -196,7 +203,7 @@ void DynamicMaximizer::tend_window() {
 
 void DynamicMaximizer::activate(int j) {
   const std::uint64_t before = ground_.queries;
-  auto guess = std::make_unique<LevelsGuess>(ground_, j);
+  auto guess = make_guess(ground_, j);
   std::vector<Slot> candidates;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.linked(slot) && guess->contains(ground_.elements[slot].single)) candidates.push_back(slot);
@@ -304,6 +311,12 @@ std::size_t DynamicMaximizer::nbytes() const noexcept {
   return total;
 }
 
+std::vector<Ladder> DynamicMaximizer::ladders() const {
+  std::vector<Ladder> all;
+  for (const auto& [j, guess] : guesses_) all.push_back({j, guess->samples()});
+  return all;
+}
+
 void DynamicMaximizer::audit() const {
   std::lock_guard<std::mutex> lock(ground_.objective->mutex);
   std::map<int, std::uint32_t> magnitudes;
@@ -382,7 +395,7 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
     if (j < -10'000'000 || j > 10'000'000) in.fail("a grid index within ten million");
     if (!loaded->guesses_.empty() && j <= loaded->guesses_.rbegin()->first) in.fail("guesses in ascending order");
     if (!settings.all_guesses && i > 0 && j != loaded->guesses_.rbegin()->first + 1) in.fail("guesses without a gap");
-    auto guess = std::make_unique<LevelsGuess>(ground, static_cast<int>(j));
+    auto guess = make_guess(ground, static_cast<int>(j));
     guess->load(in);
     if (guess->empty() && settings.all_guesses) in.fail("guesses that hold a live element");
     loaded->guesses_.emplace(static_cast<int>(j), std::move(guess));
