@@ -22,13 +22,14 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:
     from pyalgo.algorithm import Algorithm
-    from pyalgo.errors import DuplicateElementError, SnapshotError, UnknownElementError
+    from pyalgo.errors import DuplicateElementError, NonMonotoneError, SnapshotError, UnknownElementError
     from pyalgo.registry import algorithms, create, load
     from pyalgo.stream.runner import run
 
 __all__ = [
     "Algorithm",
     "DuplicateElementError",
+    "NonMonotoneError",
     "SnapshotError",
     "UnknownElementError",
     "__version__",
@@ -42,6 +43,7 @@ __all__ = [
 _HOME = {
     "Algorithm": "pyalgo.algorithm",
     "DuplicateElementError": "pyalgo.errors",
+    "NonMonotoneError": "pyalgo.errors",
     "SnapshotError": "pyalgo.errors",
     "UnknownElementError": "pyalgo.errors",
     "algorithms": "pyalgo.registry",

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 __all__ = [
     "DuplicateElementError",
+    "NonMonotoneError",
     "PluginError",
     "PyalgoKeyError",
     "SnapshotError",
@@ -19,6 +20,10 @@ _E = TypeVar("_E", bound=BaseException)
 
 class SnapshotError(ValueError):
     """Bytes that are not a whole, unaltered snapshot of the class that reads them."""
+
+
+class NonMonotoneError(ValueError):
+    """A function of sets that falls where a set grows, though it was promised to be monotone."""
 
 
 class PyalgoKeyError(KeyError):

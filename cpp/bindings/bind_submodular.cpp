@@ -37,7 +37,9 @@ void bind_submodular(py::module_& m) {
       .def(py::init(&settings), py::kw_only(), py::arg("k"), py::arg("eps"), py::arg("seed"), py::arg("all_guesses"),
            py::arg("refine_budget"), py::arg("param"));
 
-  py::class_<DynamicMaximizer>(m, "DynamicMaximizer")
+  // Whatever takes the objective's lock lets go of the interpreter's before: a callable objective takes that under its
+  // own.
+  py::class_<DynamicMaximizer>(m, "DynamicMaximizer", py::release_gil_before_calling_cpp_dtor())
       .def(py::init<std::shared_ptr<Objective>, const Settings&>(), py::arg("objective"), py::arg("settings"))
       .def(
           "update",
@@ -95,7 +97,8 @@ void bind_submodular(py::module_& m) {
       .def_property_readonly("n_guesses", &DynamicMaximizer::n_guesses)
       .def_property_readonly("activations", &DynamicMaximizer::activations)
       .def_property_readonly("queries", &DynamicMaximizer::queries)
-      .def_property_readonly("nbytes", &DynamicMaximizer::nbytes)
+      .def_property_readonly("nbytes",
+                             py::cpp_function(&DynamicMaximizer::nbytes, py::call_guard<py::gil_scoped_release>()))
       .def_property_readonly("payload_nbytes", &DynamicMaximizer::payload_nbytes);
 }
 

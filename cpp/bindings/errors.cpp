@@ -29,6 +29,8 @@ void register_errors() {
       const py::object raised = cls(py::str("row " + std::to_string(error.row()) + ": " + error.what()));
       raised.attr("row") = error.row();
       PyErr_SetObject(cls.ptr(), raised.ptr());
+    } catch (const NonMonotoneError& error) {
+      PyErr_SetString(py::module_::import("pyalgo.errors").attr("NonMonotoneError").ptr(), error.what());
     } catch (const SnapshotFormatError& error) {
       PyErr_SetString(py::module_::import("pyalgo.errors").attr("SnapshotError").ptr(), error.what());
     }

@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "pyalgo/growth.hpp"
+
 namespace pyalgo {
 
 std::string Key::str() const {
@@ -64,11 +66,11 @@ std::uint32_t KeyTable::insert(const Key& key) {
   std::uint32_t index;
   if (free_.empty()) {
     index = static_cast<std::uint32_t>(state_.size());
-    state_.push_back(State::linked);
+    push_tight(state_, State::linked);
     if (kind_ == KeyKind::text)
-      texts_.emplace_back(key.text);
+      push_tight(texts_, std::string(key.text));
     else
-      numbers_.push_back(key.number);
+      push_tight(numbers_, key.number);
   } else {
     index = free_.back();
     free_.pop_back();

@@ -54,14 +54,17 @@ class SubmodularResult:
         return f"value {self.value:.6g} (at least {self.ratio_lower_bound:.0%} of the best possible): {shown}"
 
 
+def _payload_columns(objective: Objective | type[Objective]) -> dict[str, tuple[str, str]]:
+    return {
+        name: (dtype.rstrip("?") + "?", f"{meaning} (objective {objective.name!r})")
+        for name, (dtype, meaning) in objective.columns.items()
+    }
+
+
 _COLUMNS: dict[str, tuple[str, str]] = {
     "op": ("int8", "+1 insert, -1 delete"),
     "id": ("int64|str", "the element"),
-    **{
-        name: (dtype.rstrip("?") + "?", f"{meaning} (objective {objective.name!r})")
-        for objective in OBJECTIVES.values()
-        for name, (dtype, meaning) in objective.columns.items()
-    },
+    **{name: column for objective in OBJECTIVES.values() for name, column in _payload_columns(objective).items()},
 }
 
 
@@ -193,7 +196,7 @@ class DynamicSubmodularMaximizer(Algorithm):
             The payload columns of the objective, see its class; ignored for deletions. Without them the ids must be ones
             of the objective's `add_items`.
         """
-        read = read_batch(self.columns, batch, columns)
+        read = read_batch({**self.columns, **_payload_columns(self.objective)}, batch, columns)
         op, ids = read.pop("op"), read.pop("id")
         for name in read:
             if name not in self.objective.columns:

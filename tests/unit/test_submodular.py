@@ -127,25 +127,6 @@ def test_invariants_after_each_of_many_updates(kind, guess_grid):
         algorithm._check()
 
 
-@pytest.mark.claim("submodular.4")
-@pytest.mark.parametrize("kind", OBJECTIVES)
-@pytest.mark.parametrize("seed", range(8))
-def test_prefix_gains_equal_naive_evaluation(kind, seed):
-    toy = Toy(kind, n=10, seed=seed)
-    f = pyalgo.submodular.objectives.make_objective(toy.params)
-    columns = toy.columns([(1, i) for i in range(10)])
-    f.add_items(**{name: columns[name] for name in f.columns if name in columns})
-    rng = np.random.default_rng(seed)
-    levels = [rng.choice(10, size=size, replace=False).tolist() for size in (1, 3, 2, 1)]
-    gains = f.prefix_gains(range(10), levels)
-    assert gains.shape == (10, 5)
-    for level, i in itertools.product(range(5), range(10)):
-        prefix = {e for group in levels[:level] for e in group}
-        naive = toy.value(prefix | {i}) - toy.value(prefix)
-        assert gains[i, level] == pytest.approx(naive, rel=1e-10, abs=1e-10 * toy.value([i]))
-    assert f.value([2, 5, 2]) == pytest.approx(toy.value([2, 5]), rel=1e-12)
-
-
 @pytest.mark.claim("submodular.10")
 @pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("guess_grid", ["window", "all"])

@@ -22,4 +22,10 @@ class BatchError : public std::runtime_error {
   std::size_t row_;
 };
 
+// A function that was promised to be monotone is not.
+class NonMonotoneError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 }  // namespace pyalgo

@@ -97,9 +97,16 @@ class PrefixChain {
 // A monotone submodular f with f(empty) = 0, over rows of payload that come and go.
 //
 // A row lives as long as someone holds it. `known` rows were given ahead of any update, have the ids 0, 1, 2, ... and stay.
+//
+// Whoever reads or changes the payload locks the objective; several maximisers may share one. No one may wait for the lock
+// while it holds the interpreter's, because a callable objective takes that one under this.
 class Objective {
  public:
   virtual ~Objective() = default;
+
+  void lock();
+  void unlock();
+  const std::vector<std::mutex*>& mutexes() const noexcept { return mutexes_; }
 
   virtual const char* name() const noexcept = 0;
   virtual const char* columns() const noexcept = 0;  // the payload columns, as a message names them
@@ -121,9 +128,9 @@ class Objective {
   virtual std::size_t nbytes() const noexcept = 0;
   void save(SnapshotWriter& out) const;
   void load(SnapshotReader& in);  // into a fresh objective with the same parameters; then the owners hold their rows
-  void settle();                  // and then this lets go of the rows that nobody holds
+  virtual void settle();          // and then this lets go of the rows that nobody holds
 
-  std::mutex mutex;  // held by whoever reads or changes the payload; several maximisers may share an objective
+  virtual bool may_fail() const noexcept { return false; }  // whether a marginal may throw
 
  protected:
   void ready() { empty_ = chain(); }  // a constructor of a concrete class ends with this
@@ -135,7 +142,14 @@ class Objective {
 
   std::size_t rows() const noexcept { return holds_.size(); }
 
+  // For a mixture, whose components have mutexes and known rows already.
+  void lock_with(const Objective& component);
+  Row take();  // a row without payload, held once
+  void know(Row row) { known_.push_back(row); }
+
  private:
+  std::mutex mutex_;
+  std::vector<std::mutex*> mutexes_{&mutex_};  // in the order in which all threads lock them
   std::vector<std::uint32_t> holds_;  // 0: the row is free
   std::vector<Row> free_;
   std::vector<Row> known_;
@@ -163,6 +177,28 @@ std::shared_ptr<Objective> make_dense_saturated_coverage(Span<const double> caps
 std::shared_ptr<Objective> make_feature_based(Concave concave, double cap, Span<const double> weights);
 std::shared_ptr<Objective> make_sparse_feature_based(Concave concave, double cap, const KeyColumn& weighted,
                                                      Span<const double> weights);
+
+// f(S) = 1/2 log det(I + K_SS / noise^2). A gain costs O(|S|^2) and one covariance for each of S; so does a pass over all
+// prefixes. The covariance is exp(-distance^2 / (2 bandwidth^2)), the inner product, or an entry of the matrix whose rows
+// are the known elements' payload. exp and log1p are the C library's: their last bit may differ between platforms.
+enum class Kernel : std::uint8_t { rbf = 0, linear = 1, precomputed = 2 };
+std::shared_ptr<Objective> make_log_det(Kernel kernel, double bandwidth, double noise);
+
+// f(S) = sum over components i of weight_i * f_i(S). The components must know equally many elements; they are shared.
+std::shared_ptr<Objective> make_mixture(std::vector<std::shared_ptr<Objective>> components, Span<const double> weights);
+
+// A set function outside the core, of ids. It is asked under the objective's lock.
+class Oracle {
+ public:
+  virtual ~Oracle() = default;
+  virtual bool gives_gains() const noexcept = 0;
+  // out[i] = f(prefix + candidates[i]); or what that is more than f(prefix), if it gives gains. Throws what f throws.
+  virtual void ask(Span<const Key> prefix, Span<const Key> candidates, double* out) const = 0;
+};
+
+// The oracle's f, with f(empty) = 0 by definition. An element's payload is its id. Throws NonMonotoneError where f falls by
+// more than rounding explains, std::invalid_argument where it is not finite.
+std::shared_ptr<Objective> make_callable(std::shared_ptr<const Oracle> oracle);
 
 enum class Method : std::uint8_t { levels, param };
 
@@ -194,13 +230,16 @@ struct Solution {
 
 class Guess;
 
-// One element of the ground set. A deleted element keeps its slot while a guess still refers to it.
+// One element of the ground set. A deleted element keeps its slot while a guess still lists it.
 struct Element {
-  double single = 0;           // f({e})
+  double single = 0;  // f({e})
   Row row = 0;
-  std::uint16_t held = 0;      // guesses whose candidate lists hold it
-  std::uint16_t sampled = 0;   // guesses whose prefix holds it
-  bool live = false;
+  std::uint32_t lists : 17;    // guesses that list it: at most log_{1+eps}(2k(1+eps)) + 2 < 2^17
+  std::uint32_t samples : 14;  // guesses that have it in their samples; `many` stands for that or more, for good
+  std::uint32_t live : 1;
+
+  static constexpr std::uint32_t many = (1U << 14) - 1;
+  Element() noexcept : lists(0), samples(0), live(0) {}
 };
 
 // What all guesses share: the elements, their payload, and the count of oracle queries.

@@ -4,7 +4,16 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "pyalgo/growth.hpp"
+
 namespace pyalgo::submodular {
+namespace {
+
+void note_sample(Element& element) noexcept {
+  if (element.samples != Element::many) ++element.samples;
+}
+
+}  // namespace
 
 Guess::Guess(GroundSet& ground, int j)
     : ground_(ground), j_(j), range_(ground, j), chain_(ground.objective->chain()) {}
@@ -35,12 +44,12 @@ void Guess::refresh_live_gain() {
       if (live(level.sample[i])) live_gain_ += level.gains[i];
 }
 
-void Guess::list(Slot slot, std::uint32_t depth) { members(depth).push_back(slot); }
+void Guess::list(Slot slot, std::uint32_t depth) { push_tight(members(depth), slot); }
 
 void Guess::unlist(Slot slot) {
   --listed_;
   --stale_;
-  --ground_.elements[slot].held;
+  --ground_.elements[slot].lists;
   ground_.drop_if_unused(slot);
 }
 
@@ -53,13 +62,13 @@ void Guess::add_to_sample(Slot slot) {
   Level& level = levels_.back();
   level.gains.push_back(chain_->add(row(slot)));
   level.sample.push_back(slot);
-  level.members.push_back(slot);
-  ++ground_.elements[slot].sampled;
+  push_tight(level.members, slot);
+  note_sample(ground_.elements[slot]);
   ++size_;
 }
 
 void Guess::build(std::vector<Slot> candidates) {
-  for (Slot slot : candidates) ++ground_.elements[slot].held;
+  for (Slot slot : candidates) ++ground_.elements[slot].lists;
   listed_ = candidates.size();
   grow(std::move(candidates));
   refresh_live_gain();
@@ -71,7 +80,7 @@ void Guess::rebuild(std::uint32_t from) {
 }
 
 void Guess::insert(Slot slot) {
-  ++ground_.elements[slot].held;
+  ++ground_.elements[slot].lists;
   ++listed_;
   arrived(slot);
 }
@@ -84,12 +93,12 @@ void Guess::erase(Slot slot) {
   } else {
     candidate_lost(slot);
   }
-  if (2 * stale_ > listed_ + 32) sweep();
+  if (8 * (stale_ - std::min<std::size_t>(stale_, size_)) > listed_ + 64) sweep();
 }
 
 // The level whose sample holds the element; 0: none.
 std::uint32_t Guess::level_sampling(Slot slot) const {
-  if (ground_.elements[slot].sampled == 0) return 0;  // by no guess
+  if (ground_.elements[slot].samples == 0) return 0;  // by no guess
   for (std::uint32_t i = 1; i <= top(); ++i) {
     const std::vector<Slot>& sample = levels_[i - 1].sample;
     if (std::find(sample.begin(), sample.end(), slot) != sample.end()) return i;
@@ -97,46 +106,50 @@ std::uint32_t Guess::level_sampling(Slot slot) const {
   return 0;
 }
 
+// Unlists the dead, but for those of the samples.
 void Guess::sweep() {
-  const auto live_only = [this](std::vector<Slot>& slots) {
-    const auto dead = std::stable_partition(slots.begin(), slots.end(),
-                                            [this](Slot slot) { return ground_.elements[slot].live; });
-    for (auto it = dead; it != slots.end(); ++it) unlist(*it);
-    slots.erase(dead, slots.end());
+  const std::vector<Slot> none;
+  const auto live_only = [this](std::vector<Slot>& slots, const std::vector<Slot>& sample) {
+    std::size_t kept = 0;
+    for (Slot slot : slots) {
+      if (live(slot) || std::find(sample.begin(), sample.end(), slot) != sample.end())
+        slots[kept++] = slot;
+      else
+        unlist(slot);
+    }
+    slots.resize(kept);
   };
-  for (Level& level : levels_) live_only(level.members);
-  live_only(beyond_);
+  for (Level& level : levels_) live_only(level.members, level.sample);
+  live_only(beyond_, none);
 }
 
 void Guess::clear() {
   for (Slot slot : release(1)) {
     --listed_;
-    --ground_.elements[slot].held;
+    --ground_.elements[slot].lists;
   }
 }
 
 // Forgets the levels from `from` on and returns their live candidates.
 std::vector<Slot> Guess::release(std::uint32_t from) {
+  for (std::uint32_t i = from; i <= top(); ++i) {
+    size_ -= static_cast<std::uint32_t>(levels_[i - 1].sample.size());
+    for (Slot slot : levels_[i - 1].sample)
+      if (Element& element = ground_.elements[slot]; element.samples != Element::many) --element.samples;
+  }
+  chain_->truncate(from - 1);
   std::vector<Slot> candidates;
   const auto collect = [&](const std::vector<Slot>& slots) {
     for (Slot slot : slots) {
-      if (ground_.elements[slot].live)
+      if (live(slot))
         candidates.push_back(slot);
       else
         unlist(slot);
     }
   };
-  for (std::uint32_t i = from; i <= levels_.size(); ++i) collect(levels_[i - 1].members);
+  for (std::uint32_t i = from; i <= top(); ++i) collect(levels_[i - 1].members);
   collect(beyond_);
-  beyond_.clear();
-  chain_->truncate(from - 1);
-  for (std::uint32_t i = from; i <= levels_.size(); ++i) {
-    size_ -= static_cast<std::uint32_t>(levels_[i - 1].sample.size());
-    for (Slot slot : levels_[i - 1].sample) {
-      --ground_.elements[slot].sampled;
-      ground_.drop_if_unused(slot);
-    }
-  }
+  beyond_ = {};
   levels_.resize(from - 1);
   return candidates;
 }
@@ -272,7 +285,7 @@ void Guess::load(SnapshotReader& in) {
     chain_->open();
     for (Slot slot : level.sample) {
       level.gains.push_back(chain_->add(row(slot)));
-      ++ground_.elements[slot].sampled;
+      note_sample(ground_.elements[slot]);
     }
     if (broken(level) != nullptr) in.fail("a level that needs no rebuild");
     levels_.push_back(std::move(level));
@@ -282,9 +295,13 @@ void Guess::load(SnapshotReader& in) {
   if (!full() && !beyond_.empty()) in.fail("no candidates behind a prefix that is not full");
   for (Slot slot = 0; slot < depth_of.size(); ++slot) {
     Element& element = ground_.elements[slot];
+    if (!element.live && depth_of[slot] == none && sampled_at[slot] != none) {  // as 0.1 kept them
+      depth_of[slot] = sampled_at[slot];
+      list(slot, depth_of[slot]);
+    }
     const std::uint32_t depth = depth_of[slot];
     listed_ += depth != none;
-    element.held = static_cast<std::uint16_t>(element.held + (depth != none));
+    element.lists += depth != none;
     stale_ += depth != none && !element.live;
     if (!element.live || !contains(element.single)) continue;
     const bool right = depth != none && joins(slot, depth - 1) &&

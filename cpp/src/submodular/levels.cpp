@@ -34,9 +34,10 @@ void LevelsGuess::arrived(Slot slot) {
     rebuild(overgrown);
   else if (depth > top() && !full())
     rebuild(top() + 1);
+  repay();  // where the rebuilt levels are worth less than before
 }
 
-void LevelsGuess::sample_lost(std::uint32_t) {
+void LevelsGuess::repay() {
   while (in_debt()) rebuild(cheapest_repair());
 }
 

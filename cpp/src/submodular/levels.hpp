@@ -21,11 +21,12 @@ class LevelsGuess final : public Guess {
  private:
   void grow(std::vector<Slot> candidates) override;
   void arrived(Slot slot) override;
-  void sample_lost(std::uint32_t level) override;
+  void sample_lost(std::uint32_t) override { repay(); }
   const char* broken(const Level& level) const override;
   const char* broken() const override;
 
   bool in_debt() const noexcept { return live_gain() < (1 - ground_.settings.eps) * value(); }
+  void repay();
   std::uint32_t cheapest_repair() const;
   void survey(std::vector<Slot>& candidates, std::vector<double>& gains, std::vector<Slot>& fallen, PhiloxStream& random);
   void sample_level(std::vector<Slot>& candidates, const std::vector<double>& gains, PhiloxStream& random);

@@ -7,6 +7,7 @@
 #include "levels.hpp"
 #include "param.hpp"
 #include "pyalgo/errors.hpp"
+#include "pyalgo/growth.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
@@ -26,7 +27,7 @@ double Settings::ratio() const noexcept { return (method == Method::levels ? 1 -
 
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
-  if (element.live || element.held > 0 || element.sampled > 0 || !ids.taken(slot)) return;
+  if (element.live || element.lists > 0 || !ids.taken(slot)) return;
   objective->drop(element.row);
   ids.release(slot);
 }
@@ -35,13 +36,13 @@ DynamicMaximizer::DynamicMaximizer(std::shared_ptr<Objective> objective, const S
     : ground_{std::move(objective), Geometric(1.0 + settings.eps), settings, {}, {}, 0, 0} {}
 
 DynamicMaximizer::~DynamicMaximizer() {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.taken(slot)) ground_.objective->drop(ground_.elements[slot].row);
 }
 
 void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   check(op, ids, payload);
   if (op.size() > 0) cache_[0].reset(), cache_[1].reset();
   for (std::size_t i = 0; i < op.size(); ++i) {
@@ -105,10 +106,10 @@ void DynamicMaximizer::insert(const Key& id, const PayloadBatch* payload, std::s
     objective.hold(element.row);
   }
   element.single = objective.single(element.row);
-  element.live = true;
+  element.live = 1;
   ++ground_.queries;
   const Slot slot = ground_.ids.insert(id);
-  if (slot >= ground_.elements.size()) ground_.elements.emplace_back();
+  if (slot >= ground_.elements.size()) push_tight(ground_.elements, Element{});
   ground_.elements[slot] = element;
   if (element.single == 0) return;  // worth nothing to any set: in no guess
   ++magnitudes_[ground_.grid.index(element.single)];
@@ -122,7 +123,7 @@ void DynamicMaximizer::erase(const Key& id) {
   const Slot slot = ground_.ids.find(id);
   const double single = ground_.elements[slot].single;
   ground_.ids.unlink(slot);
-  ground_.elements[slot].live = false;
+  ground_.elements[slot].live = 0;
   if (single > 0) {
     const auto magnitude = magnitudes_.find(ground_.grid.index(single));
     if (--magnitude->second == 0) magnitudes_.erase(magnitude);
@@ -219,7 +220,7 @@ DynamicMaximizer::Guesses::iterator DynamicMaximizer::park(Guesses::iterator gue
 }
 
 Solution DynamicMaximizer::query(bool refine, bool certificate) const {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::optional<Solution>& cached = cache_[refine];
   if (!cached) cached = refine ? refined() : published();
   Solution solution = *cached;
@@ -304,7 +305,7 @@ double DynamicMaximizer::greedy_bound(const Solution& solution) const {
 }
 
 std::size_t DynamicMaximizer::nbytes() const noexcept {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::size_t total = sizeof *this + ground_.ids.nbytes() + ground_.elements.capacity() * sizeof(Element) +
                       ground_.objective->nbytes();
   for (const auto& [j, guess] : guesses_) total += guess->nbytes();
@@ -318,13 +319,13 @@ std::vector<Ladder> DynamicMaximizer::ladders() const {
 }
 
 void DynamicMaximizer::audit() const {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::map<int, std::uint32_t> magnitudes;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
     const Element& element = ground_.elements[slot];
     if (!ground_.ids.taken(slot)) continue;
     if (element.live != ground_.ids.linked(slot)) throw std::logic_error("an id and its element disagree on being live");
-    if (!element.live && element.held == 0 && element.sampled == 0) throw std::logic_error("a dead element was not dropped");
+    if (!element.live && element.lists == 0) throw std::logic_error("a dead element was not dropped");
     if (element.live && element.single != ground_.objective->single(element.row))
       throw std::logic_error("f of element " + ground_.ids.at(slot).str() + " changed");
     if (element.live && element.single > 0) ++magnitudes[ground_.grid.index(element.single)];
@@ -339,7 +340,7 @@ void DynamicMaximizer::audit() const {
 }
 
 std::string DynamicMaximizer::save() const {
-  std::lock_guard<std::mutex> lock(ground_.objective->mutex);
+  std::lock_guard<Objective> lock(*ground_.objective);
   SnapshotWriter out;
   ground_.objective->save(out);
   out.u64(ground_.epoch);
@@ -402,7 +403,7 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
   }
   for (Slot slot = 0; slot < ground.elements.size(); ++slot) {
     const Element& element = ground.elements[slot];
-    if (ground.ids.taken(slot) && !element.live && element.held == 0 && element.sampled == 0)
+    if (ground.ids.taken(slot) && !element.live && element.lists == 0)
       in.fail("no deleted element that nothing refers to");
   }
   in.finish();

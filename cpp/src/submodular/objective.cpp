@@ -1,6 +1,7 @@
 // What all objectives share: rows that are held, the ids known ahead, and the chain's bookkeeping of values.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "pyalgo/submodular.hpp"
 
@@ -84,16 +85,33 @@ std::uint32_t PrefixChain::depth_by_pass(Row row, double threshold, std::uint64_
   return at;
 }
 
-Row Objective::add(const PayloadBatch& payload, std::size_t row) {
-  Row at;
+void Objective::lock() {
+  for (std::mutex* mutex : mutexes_) mutex->lock();
+}
+
+void Objective::unlock() {
+  for (std::mutex* mutex : mutexes_) mutex->unlock();
+}
+
+void Objective::lock_with(const Objective& component) {
+  mutexes_.insert(mutexes_.end(), component.mutexes_.begin(), component.mutexes_.end());
+  std::sort(mutexes_.begin(), mutexes_.end(), std::less<>());
+  mutexes_.erase(std::unique(mutexes_.begin(), mutexes_.end()), mutexes_.end());
+}
+
+Row Objective::take() {
   if (free_.empty()) {
-    at = static_cast<Row>(holds_.size());
     holds_.push_back(1);
-  } else {
-    at = free_.back();
-    free_.pop_back();
-    holds_[at] = 1;
+    return static_cast<Row>(holds_.size() - 1);
   }
+  const Row at = free_.back();
+  free_.pop_back();
+  holds_[at] = 1;
+  return at;
+}
+
+Row Objective::add(const PayloadBatch& payload, std::size_t row) {
+  const Row at = take();
   do_add(at, payload, row);
   return at;
 }

@@ -78,7 +78,9 @@ class Objective(ABC):
         **payload : list columns of equal length
             One entry an element, for example ``items=[["x", "y"], ["y"]]``; see `columns`.
         """
-        return self._core.add_known(self._payload(read_batch(self.columns, None, payload), None))
+        columns = read_batch(self.columns, None, payload)
+        rows = max((len(column.offsets) - 1 for column in columns.values() if isinstance(column, Ragged)), default=0)
+        return self._core.add_known(self._payload(columns, np.arange(self.n_known, self.n_known + rows)))
 
     def value(self, ids: Sequence[int] | NDArray[np.int64]) -> float:
         """f of a set of ids of `add_items`."""

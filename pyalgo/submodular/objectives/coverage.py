@@ -15,6 +15,12 @@ from pyalgo.submodular.objectives.base import Objective, Payload, key_column, ma
 __all__ = ["WeightedCoverage"]
 
 
+_COLUMNS = {
+    "items": ("list[int64|str]", "the items that the element covers"),
+    "weights": ("list[float64]?", "the weight of each of those items, fixed at an item's first arrival"),
+}
+
+
 class WeightedCoverage(Objective):
     """f(S) = total weight of the items that some element of S contains.
 
@@ -36,10 +42,7 @@ class WeightedCoverage(Objective):
     """
 
     name = "coverage"
-    columns = {
-        "items": ("list[int64|str]", "the items that the element covers"),
-        "weights": ("list[float64]?", "the weight of each of those items, fixed at an item's first arrival"),
-    }
+    columns = _COLUMNS
 
     def __init__(self, *, weights: Mapping[Any, float] | Sequence[tuple[Any, float]] | None = None) -> None:
         given = dict(weights or {})

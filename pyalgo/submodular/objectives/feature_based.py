@@ -22,6 +22,7 @@ _SPARSE = {
     "dimensions": ("list[int64|str]", "the dimensions in which the element has features"),
     "features": ("list[float64]", "its feature in each of those dimensions, 0 or 1e-100 to 1e100"),
 }
+_EITHER = {"dimensions": ("list[int64|str]?", _SPARSE["dimensions"][1]), **_DENSE}
 
 
 class FeatureBased(Objective):
@@ -57,7 +58,7 @@ class FeatureBased(Objective):
     """
 
     name = "feature_based"
-    columns = {**_DENSE, "dimensions": (_SPARSE["dimensions"][0] + "?", _SPARSE["dimensions"][1])}
+    columns = _EITHER
 
     def __init__(
         self,

@@ -60,9 +60,10 @@ def similarity_rows(X: NDArray[Any], metric: str, bandwidth: float) -> Iterator[
     norms = np.einsum("ij,ij->i", features, features)
     step = max(1, _TILE // len(features))
     for begin in range(0, len(features), step):
-        squared = norms[begin : begin + step, None] + norms - 2 * (features[begin : begin + step] @ features.T)
+        both = norms[begin : begin + step, None] + norms
+        squared = both - 2 * (features[begin : begin + step] @ features.T)
         squared[np.arange(len(squared)), np.arange(begin, begin + len(squared))] = 0
-        yield _similarity(np.maximum(squared, 0), metric, bandwidth)
+        yield _similarity(np.maximum(squared, 0), both, metric, bandwidth)
 
 
 def neighbour_graph(
@@ -78,7 +79,8 @@ def neighbour_graph(
         raise ImportError("n_neighbors needs scikit-learn: pip install scikit-learn") from None
     features = _prepared(X, metric)
     distances, nearest = NearestNeighbors(n_neighbors=n_neighbors).fit(features).kneighbors(features)
-    similarities = _similarity(distances**2, metric, bandwidth)
+    norms = np.einsum("ij,ij->i", features, features)
+    similarities = _similarity(distances**2, norms[:, None] + norms[nearest], metric, bandwidth)
     return np.arange(len(nearest), dtype=np.int64), nearest.astype(np.int64), similarities
 
 
@@ -95,9 +97,12 @@ def _prepared(X: NDArray[Any], metric: str) -> NDArray[np.float64]:  # noqa: N80
     return features
 
 
-def _similarity(squared: NDArray[np.float64], metric: str, bandwidth: float) -> NDArray[np.float64]:
-    if metric == "cosine":  # of unit vectors
-        return _significant(1 - squared / 2)
+def _similarity(
+    squared: NDArray[np.float64], both: NDArray[np.float64], metric: str, bandwidth: float
+) -> NDArray[np.float64]:
+    """Of pairs, from their squared distances and the sums of their squared lengths."""
+    if metric == "cosine":  # of vectors of length 1, or 0
+        return _significant((both - squared) / 2)
     if metric == "rbf":
         return _significant(np.exp(-squared / (2 * bandwidth**2)))
     return _significant(1 / (1 + np.sqrt(squared)))
