@@ -90,9 +90,7 @@ def test_bound_holds_at_every_step(kind, method, guess_grid, eps):
         rng = np.random.default_rng([trial, int(10 * eps)])
         toy = Toy(kind, n=int(rng.integers(6, 13)), seed=trial)
         k = int(rng.integers(1, 5))
-        algorithm = DynamicSubmodularMaximizer(
-            toy.params, k, eps=eps, method=method, seed=trial, guess_grid=guess_grid
-        )
+        algorithm = DynamicSubmodularMaximizer(toy.params, k, eps=eps, method=method, seed=trial, guess_grid=guess_grid)
         live: set[int] = set()
         for op, i in random_ops(toy.n, 60, rng):
             algorithm.update(toy.columns([(op, i)]))

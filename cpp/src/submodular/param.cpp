@@ -13,8 +13,8 @@ PhiloxStream& ParamGuess::random() {
   return random_;
 }
 
-// One pass in random order: whatever may join when its turn comes is the next level's element. Those before it may not, so it
-// is the first of R_{T+1} in that order, and uniform on it.
+// One pass in random order: whatever may join when its turn comes is the next level's element. Those before it may not,
+// so it is the first of R_{T+1} in that order, and uniform on it.
 void ParamGuess::grow(std::vector<Slot> candidates) {
   const std::size_t n = candidates.size();
   for (std::size_t i = 0; i < n; ++i) {
@@ -69,6 +69,8 @@ const char* ParamGuess::broken(const Level& level) const {
   return level.sample.size() != 1 || !live(level.sample.front()) ? "a level has not one live element" : nullptr;
 }
 
-const char* ParamGuess::broken() const { return reach_ != count_reach() ? "the counts of candidates are off" : nullptr; }
+const char* ParamGuess::broken() const {
+  return reach_ != count_reach() ? "the counts of candidates are off" : nullptr;
+}
 
 }  // namespace pyalgo::submodular

@@ -1,4 +1,5 @@
-// Method "param": one element a level, an expected number of queries an update that does not depend on the size of the set.
+// Method "param": one element a level, an expected number of queries an update that does not depend on the size of the
+// set.
 //
 // Banihashem, Biabani, Goudarzi, Hajiaghayi, Jabbarzade, Monemizadeh: "Dynamic Algorithms for Matroid Submodular
 // Maximization", SODA 2024 (arXiv 2306.00959).
@@ -9,12 +10,12 @@
 
 namespace pyalgo::submodular {
 
-// S_i = {e_i}, drawn uniformly from the live elements of R_i, whatever came and went before: an arrival takes the place of
-// e_i with probability 1/|R_i|. So a deletion that does not know the random bits hits e_i with that probability too, and the
-// |R_i| queries of the rebuild are a constant a level in expectation.
+// S_i = {e_i}, drawn uniformly from the live elements of R_i, whatever came and went before: an arrival takes the place
+// of e_i with probability 1/|R_i|. So a deletion that does not know the random bits hits e_i with that probability too,
+// and the |R_i| queries of the rebuild are a constant a level in expectation.
 //
-// Invariants between updates (audited): L(e) is as defined for every live element; every e_i is live; R_{T+1} is empty or
-// the prefix is full.
+// Invariants between updates (audited): L(e) is as defined for every live element; every e_i is live; R_{T+1} is empty
+// or the prefix is full.
 class ParamGuess : public Guess {
  public:
   ParamGuess(GroundSet& ground, int j) : Guess(ground, j) {}
