@@ -15,7 +15,8 @@ void note_sample(Element& element) noexcept {
 
 }  // namespace
 
-Guess::Guess(GroundSet& ground, int j) : ground_(ground), j_(j), range_(ground, j), chain_(ground.objective->chain()) {}
+Guess::Guess(GroundSet& ground, int j)
+    : ground_(ground), j_(j), range_(ground, j), chain_(ground.objective->chain()) {}
 
 Guess::Guess(const Guess& other)
     : ground_(other.ground_),
@@ -209,8 +210,7 @@ void Guess::audit() const {
     if (contains(ground_.elements[slot].single))
       while (depth <= top() && joins(slot, depth)) {
         ++depth;
-        if (depth <= top() && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0)
-          break;
+        if (depth <= top() && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0) break;
       }
     if (depth_of[slot] != depth)
       fail("L(" + ground_.ids.at(slot).str() + ") is " + std::to_string(depth_of[slot]) + " instead of " +
@@ -239,8 +239,7 @@ void Guess::audit_marginals() const {
     for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
       if (!ground_.ids.linked(slot)) continue;
       const double expected = fresh->top_gain(row(slot));
-      if (chain_->gain(row(slot), depth) != expected)
-        throw std::logic_error("a marginal depends on the chain's history");
+      if (chain_->gain(row(slot), depth) != expected) throw std::logic_error("a marginal depends on the chain's history");
       chain_->gains(row(slot), gains.data());
       if (std::abs(gains[depth] - expected) > 1e-10 * ground_.elements[slot].single)
         throw std::logic_error("the pass over all prefixes and a marginal of one disagree");
@@ -259,8 +258,8 @@ void Guess::save(SnapshotWriter& out) const {
   out.u32s({beyond_.data(), beyond_.size()});
 }
 
-// Gains and the chain come back by replaying the samples: the same additions give the same bits. What the rest of the
-// class relies on is held against its definition, as the bytes may come from anywhere: two marginals a listed element.
+// Gains and the chain come back by replaying the samples: the same additions give the same bits. What the rest of the class
+// relies on is held against its definition, as the bytes may come from anywhere: two marginals a listed element.
 void Guess::load(SnapshotReader& in) {
   constexpr std::uint32_t none = 0;
   std::vector<std::uint32_t> depth_of(ground_.elements.size(), none), sampled_at(ground_.elements.size(), none);
@@ -282,8 +281,7 @@ void Guess::load(SnapshotReader& in) {
     read(level.members, depth_of, i);
     read(level.sample, sampled_at, i);
     size_ += static_cast<std::uint32_t>(level.sample.size());
-    if (level.sample.empty() || size_ > ground_.settings.k)
-      in.fail("samples of at least one and in all at most k elements");
+    if (level.sample.empty() || size_ > ground_.settings.k) in.fail("samples of at least one and in all at most k elements");
     chain_->open();
     for (Slot slot : level.sample) {
       level.gains.push_back(chain_->add(row(slot)));

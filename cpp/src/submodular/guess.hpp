@@ -19,12 +19,11 @@ struct GuessRange {
 };
 
 // Candidate sets R_1 >= R_2 >= ... and samples S_i of R_i with G_0 empty, G_i = G_{i-1} + S_i and
-// R_{i+1} = {e in R_i - S_i : e may still join above G_i}. Only L(e), the largest i with e in R_i, is kept: level i
-// lists the elements with L(e) = i. Deleted elements stay listed, and in the samples, until a rebuild or a sweep passes
-// by; they count in G but are never published.
+// R_{i+1} = {e in R_i - S_i : e may still join above G_i}. Only L(e), the largest i with e in R_i, is kept: level i lists the
+// elements with L(e) = i. Deleted elements stay listed, and in the samples, until a rebuild or a sweep passes by; they count
+// in G but are never published.
 //
-// What joins, how a level is sampled, and when a level is built again is up to the method, a class derived from this
-// one.
+// What joins, how a level is sampled, and when a level is built again is up to the method, a class derived from this one.
 class Guess {
  public:
   virtual ~Guess() = default;
@@ -38,7 +37,7 @@ class Guess {
 
   int index() const noexcept { return j_; }
   double gamma() const noexcept { return range_.gamma; }
-  bool empty() const noexcept { return listed_ == stale_; }  // no live element
+  bool empty() const noexcept { return listed_ == stale_; }   // no live element
   double value() const noexcept { return chain_->value(); }  // f(G), dead elements included
   // A lower bound on f of the live elements of G: by submodularity they are worth at least what each gained over all
   // before it, dead ones included.
@@ -57,9 +56,9 @@ class Guess {
 
  protected:
   struct Level {
-    std::vector<Slot> members;   // L(e) = this level; may hold dead elements
-    std::vector<Slot> sample;    // S_i
-    std::vector<double> gains;   // what each of the sample gained when it was added
+    std::vector<Slot> members;  // L(e) = this level; may hold dead elements
+    std::vector<Slot> sample;   // S_i
+    std::vector<double> gains;  // what each of the sample gained when it was added
     std::uint32_t at_build = 0;  // |R_i| then
     std::uint32_t inserted = 0;  // since then
   };
@@ -79,8 +78,7 @@ class Guess {
   virtual void loaded() {}
   // L(e) by the chain as it is.
   virtual std::uint32_t depth(Slot slot) const;
-  // Whether e, in R_{level} and not in S_{level}, may join above G_{level}; L(e)'s definition, for audits and
-  // snapshots.
+  // Whether e, in R_{level} and not in S_{level}, may join above G_{level}; L(e)'s definition, for audits and snapshots.
   virtual bool joins(Slot slot, std::uint32_t level) const;
   virtual const char* broken(const Level& level) const = 0;  // what of the method's rules a level breaks; null: none
   virtual const char* broken() const { return nullptr; }     // the same of the whole ladder

@@ -80,18 +80,17 @@ void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, c
     present[at] = op[i] > 0;
     if (op[i] < 0) continue;
     inserts.push_back(i);
-    const bool known =
-        id.kind == KeyKind::integer && id.number >= 0 && static_cast<std::uint64_t>(id.number) < objective.n_known();
+    const bool known = id.kind == KeyKind::integer && id.number >= 0 &&
+                       static_cast<std::uint64_t>(id.number) < objective.n_known();
     if (payload == nullptr && !known)
       throw BatchError(Kind::unknown_element, i,
                        "id " + id.str() + " has no payload: give " + objective.columns() +
-                           (objective.n_known() > 0 ? ", or an id from 0 to " +
-                                                          std::to_string(objective.n_known() - 1) + " of the objective"
-                                                    : std::string(" with the insert")));
+                           (objective.n_known() > 0
+                                ? ", or an id from 0 to " + std::to_string(objective.n_known() - 1) + " of the objective"
+                                : std::string(" with the insert")));
     if (payload != nullptr && known)
       throw BatchError(Kind::value, i,
-                       "id " + id.str() +
-                           " comes with payload, but the objective holds payload for it already: leave " +
+                       "id " + id.str() + " comes with payload, but the objective holds payload for it already: leave " +
                            objective.columns() + " out, or choose another id");
   }
   if (payload != nullptr && !inserts.empty()) objective.check(*payload, {inserts.data(), inserts.size()});
@@ -144,12 +143,13 @@ void DynamicMaximizer::erase(const Key& id) {
 void DynamicMaximizer::tend_all(double single) {
   const int last = ground_.grid.index(2.0 * ground_.settings.k * single) + 1;
   for (int j = ground_.grid.index(single) - 1; j <= last; ++j) {
-    if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single)) guesses_.emplace(j, make_guess(ground_, j));
+    if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
+      guesses_.emplace(j, make_guess(ground_, j));
   }
 }
 
-// What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range
-// no f({e}) exceeds, and k times the largest f({e}).
+// What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range no
+// f({e}) exceeds, and k times the largest f({e}).
 DynamicMaximizer::Window DynamicMaximizer::window() const {
   const int largest = magnitudes_.rbegin()->first;
   Window proven{0, ground_.settings.k * ground_.grid.at(largest + 1), largest, largest};
@@ -167,9 +167,9 @@ bool DynamicMaximizer::proves_ratio(const Window& proven) const {
 
 // Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
-// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead
-// element is left in a sample, method "param"). So the search for a proof goes up while the highest guess is full and
-// down while the lowest is not, one guess at a time, and ends.
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
+// is left in a sample, method "param"). So the search for a proof goes up
+// while the highest guess is full and down while the lowest is not, one guess at a time, and ends.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
@@ -246,8 +246,8 @@ Solution DynamicMaximizer::published() const {
   return best;
 }
 
-// Lazy greedy over the live samples of every guess worth at least 0.4 of the best and those that came nearest to them,
-// and the drawn candidates.
+// Lazy greedy over the live samples of every guess worth at least 0.4 of the best and those that came nearest to them, and
+// the drawn candidates.
 Solution DynamicMaximizer::refined() const {
   Solution best = published();
   std::vector<Slot> pool;
@@ -306,8 +306,8 @@ double DynamicMaximizer::greedy_bound(const Solution& solution) const {
 
 std::size_t DynamicMaximizer::nbytes() const noexcept {
   std::lock_guard<Objective> lock(*ground_.objective);
-  std::size_t total =
-      sizeof *this + ground_.ids.nbytes() + ground_.elements.capacity() * sizeof(Element) + ground_.objective->nbytes();
+  std::size_t total = sizeof *this + ground_.ids.nbytes() + ground_.elements.capacity() * sizeof(Element) +
+                      ground_.objective->nbytes();
   for (const auto& [j, guess] : guesses_) total += guess->nbytes();
   return total;
 }
@@ -324,8 +324,7 @@ void DynamicMaximizer::audit() const {
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
     const Element& element = ground_.elements[slot];
     if (!ground_.ids.taken(slot)) continue;
-    if (element.live != ground_.ids.linked(slot))
-      throw std::logic_error("an id and its element disagree on being live");
+    if (element.live != ground_.ids.linked(slot)) throw std::logic_error("an id and its element disagree on being live");
     if (!element.live && element.lists == 0) throw std::logic_error("a dead element was not dropped");
     if (element.live && element.single != ground_.objective->single(element.row))
       throw std::logic_error("f of element " + ground_.ids.at(slot).str() + " changed");
