@@ -58,3 +58,22 @@ def test_cost_of_an_update_is_flat_in_n(figure):
     )
     assert flat_queries <= 0.1
     assert flat_micros <= 0.4  # the target is 0.25: caches and a noisy machine need the room
+
+
+@pytest.mark.claim("submodular.5")
+def test_method_param_grows_slowly_with_k(figure):
+    """Expected O(k log(k)^2 / eps) queries an update, whatever n, over all guesses of the optimum as the analysis has it."""
+    ks, queries = (20, 40, 80, 160), []
+    batches = list(window_batches(2_000, seed=1, rows=250))
+    for k in ks:
+        f = DynamicSubmodularMaximizer({"name": "coverage"}, k, eps=0.2, method="param", seed=1, guess_grid="all")
+        for batch in batches[: len(batches) // 2]:
+            f.update(batch)
+        calls, rows = f.stats()["oracle_calls"], f.n_seen
+        for batch in batches[len(batches) // 2 :]:
+            f.update(batch)
+        queries.append((f.stats()["oracle_calls"] - calls) / (f.n_seen - rows))
+        print(f"k {k:>4}: {queries[-1]:8.1f} queries an update, {f.stats()}")
+    growth = slope(ks, queries)
+    figure("submodular.5", f"slope of the queries of method param in k {growth:.2f}", met=growth <= 1.3)
+    assert growth <= 1.3

@@ -12,19 +12,20 @@ namespace {
 
 using namespace submodular;
 
+py::object to_python(const OwnedKeys& keys) {
+  return keys.kind == KeyKind::text ? py::object(py::cast(keys.texts)) : py::object(to_array(keys.numbers));
+}
+
 // Ids in the order chosen, their gains, f of them, the proven bound on the optimum, and the guess that answered.
 using Answer = std::tuple<py::object, Array<double>, double, double, double>;
-
-py::object to_python(const OwnedKeys& ids) {
-  return ids.kind == KeyKind::text ? py::object(py::cast(ids.texts)) : py::object(to_array(ids.numbers));
-}
 
 Answer to_python(const Solution& solution) {
   return {to_python(solution.ids), to_array(solution.gains), solution.value, solution.upper_bound, solution.guess};
 }
 
-Settings settings(std::uint32_t k, double eps, std::uint64_t seed, bool all_guesses, std::uint32_t refine_budget) {
-  return {k, eps, seed, all_guesses, refine_budget};
+Settings settings(std::uint32_t k, double eps, std::uint64_t seed, bool all_guesses, std::uint32_t refine_budget,
+                  bool param) {
+  return {k, eps, seed, all_guesses, refine_budget, param ? Method::param : Method::levels};
 }
 
 }  // namespace
@@ -34,7 +35,7 @@ void bind_submodular(py::module_& m) {
 
   py::class_<Settings>(m, "Settings")
       .def(py::init(&settings), py::kw_only(), py::arg("k"), py::arg("eps"), py::arg("seed"), py::arg("all_guesses"),
-           py::arg("refine_budget"));
+           py::arg("refine_budget"), py::arg("param"));
 
   // Whatever takes the objective's lock lets go of the interpreter's before: a callable objective takes that under its
   // own.
@@ -71,6 +72,15 @@ void bind_submodular(py::module_& m) {
             self.erase_forever(id_column.view());
           },
           py::arg("ids"))
+      .def("ladders",
+           [](const DynamicMaximizer& self) {
+             std::vector<std::pair<int, std::vector<py::object>>> all;
+             for (const Ladder& ladder : self.ladders()) {
+               all.emplace_back(ladder.index, std::vector<py::object>());
+               for (const OwnedKeys& sample : ladder.samples) all.back().second.push_back(to_python(sample));
+             }
+             return all;
+           })
       .def("live",
            [](const DynamicMaximizer& self) {
              OwnedKeys ids;

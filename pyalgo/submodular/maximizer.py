@@ -99,8 +99,9 @@ class DynamicSubmodularMaximizer(Algorithm):
         Size of the answer, 1 to 65534.
     eps : float
         Accuracy, 1e-4 to 0.5. Smaller is better and slower.
-    method : {"levels"}
-        The structure to keep.
+    method : {"levels", "param"}
+        The structure to keep. ``"param"`` guarantees ``f(S) >= OPT / (2 (1 + eps))``; an update takes an expected number of
+        oracle queries that does not depend on the number of elements, O(k log(k)^2 / eps), more than ``"levels"`` takes.
     seed : int
         Of the counter-based generator; equal seeds and updates give equal answers everywhere.
     refine : bool
@@ -178,7 +179,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         if not 1e-4 <= eps <= 0.5:
             raise ValueError(f"eps must be from 0.0001 to 0.5, got {eps!r}")
         self.eps = float(eps)
-        self.method = _choice("method", method, ("levels",))
+        self.method = _choice("method", method, ("levels", "param"))
         self.seed = _integer("seed", seed, 0, 2**64 - 1)
         self.refine = _flag("refine", refine)
         self.refine_budget = None if refine_budget is None else _integer("refine_budget", refine_budget, 0, 2**32 - 1)
@@ -199,6 +200,7 @@ class DynamicSubmodularMaximizer(Algorithm):
             seed=self.seed,
             all_guesses=self.guess_grid == "all",
             refine_budget=self.refine_budget or 0,
+            param=self.method == "param",
         )
 
     @property
@@ -397,6 +399,10 @@ class DynamicSubmodularMaximizer(Algorithm):
         """An independent copy: same state, same future, nothing shared (but the function of a callable objective)."""
         objective = self.objective._empty() if self.objective.needs_object else None
         return type(self).from_bytes(self.to_bytes(), objective=objective)
+
+    def _samples(self) -> list[tuple[int, list[list[int | str]]]]:
+        """Of every guess its index and the elements sampled at each level."""
+        return [(index, [list(sample) for sample in samples]) for index, samples in self._core.ladders()]
 
     def _check(self) -> None:
         """Hold every invariant of the structure against its definition; slow."""

@@ -293,12 +293,23 @@ class SieveStreaming {
   std::uint64_t queries_ = 0;
 };
 
+enum class Method : std::uint8_t { levels, param };
+
 struct Settings {
   std::uint32_t k = 1;
   double eps = 0.2;
   std::uint64_t seed = 0;
   bool all_guesses = false;       // keep every guess of OPT instead of the window that the guarantee needs
   std::uint32_t refine_budget = 0;  // further live candidates, drawn at random, that a refined query looks at
+  Method method = Method::levels;
+
+  double ratio() const noexcept;  // the share of OPT that the method guarantees
+};
+
+// The elements that the levels of one guess of OPT are made of.
+struct Ladder {
+  int index;
+  std::vector<OwnedKeys> samples;
 };
 
 struct Solution {
@@ -364,6 +375,7 @@ class DynamicMaximizer {
   std::size_t n_guesses() const noexcept { return guesses_.size(); }
   std::uint64_t activations() const noexcept { return activations_; }
   const std::shared_ptr<Objective>& objective() const noexcept { return ground_.objective; }
+  std::vector<Ladder> ladders() const;
 
   // Every invariant against its definition; throws std::logic_error naming the first that fails. O(n T) queries a guess.
   void audit() const;

@@ -87,16 +87,23 @@ void Guess::insert(Slot slot) {
 
 void Guess::erase(Slot slot) {
   ++stale_;
-  if (ground_.elements[slot].samples > 0) {
-    for (std::uint32_t i = 1; i <= top(); ++i) {
-      const std::vector<Slot>& sample = levels_[i - 1].sample;
-      if (std::find(sample.begin(), sample.end(), slot) == sample.end()) continue;
-      refresh_live_gain();
-      sample_lost(i);
-      break;
-    }
+  if (const std::uint32_t level = level_sampling(slot)) {
+    refresh_live_gain();
+    sample_lost(level);
+  } else {
+    candidate_lost(slot);
   }
   if (8 * (stale_ - std::min<std::size_t>(stale_, size_)) > listed_ + 64) sweep();
+}
+
+// The level whose sample holds the element; 0: none.
+std::uint32_t Guess::level_sampling(Slot slot) const {
+  if (ground_.elements[slot].samples == 0) return 0;  // by no guess
+  for (std::uint32_t i = 1; i <= top(); ++i) {
+    const std::vector<Slot>& sample = levels_[i - 1].sample;
+    if (std::find(sample.begin(), sample.end(), slot) != sample.end()) return i;
+  }
+  return 0;
 }
 
 // Unlists the dead, but for those of the samples.
@@ -173,6 +180,13 @@ void Guess::append_candidates(std::size_t most, std::vector<Slot>& out) const {
   };
   take(beyond_);
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) take(level->members);
+}
+
+std::vector<OwnedKeys> Guess::samples() const {
+  std::vector<OwnedKeys> samples(levels_.size());
+  for (std::size_t i = 0; i < levels_.size(); ++i)
+    for (Slot slot : levels_[i].sample) samples[i].push_back(ground_.ids.at(slot));
+  return samples;
 }
 
 std::size_t Guess::nbytes() const noexcept {
@@ -287,7 +301,6 @@ void Guess::load(SnapshotReader& in) {
     levels_.push_back(std::move(level));
   }
   refresh_live_gain();
-  if (broken() != nullptr) in.fail("levels that need no rebuild");
   read(beyond_, depth_of, n_levels + 1);
   if (!full() && !beyond_.empty()) in.fail("no candidates behind a prefix that is not full");
   for (Slot slot = 0; slot < depth_of.size(); ++slot) {
@@ -305,6 +318,8 @@ void Guess::load(SnapshotReader& in) {
                        (depth > n_levels || sampled_at[slot] == depth || !joins(slot, depth));
     if (!right) in.fail("every live element of the guess at its level");
   }
+  loaded();
+  if (broken() != nullptr) in.fail("levels that need no rebuild");
 }
 
 }  // namespace pyalgo::submodular

@@ -48,6 +48,8 @@ class Guess {
   virtual void append_live_sample(std::vector<Slot>& out) const;
   void append_candidates(std::size_t most, std::vector<Slot>& out) const;
 
+  std::vector<OwnedKeys> samples() const;  // of each level
+
   std::size_t nbytes() const noexcept;
   void audit() const;
   void save(SnapshotWriter& out) const;
@@ -71,6 +73,10 @@ class Guess {
   virtual void arrived(Slot slot) = 0;
   // S_i lost an element, which is no longer live.
   virtual void sample_lost(std::uint32_t level) = 0;
+  // The same of an element in no sample.
+  virtual void candidate_lost(Slot) {}
+  // Lists and chain are back from a snapshot: what the class derives of them.
+  virtual void loaded() {}
   // L(e) by the chain as it is.
   virtual std::uint32_t depth(Slot slot) const;
   // Whether e, in R_{level} and not in S_{level}, may join above G_{level}; L(e)'s definition, for audits and snapshots.
@@ -86,7 +92,9 @@ class Guess {
   void list(Slot slot, std::uint32_t depth);
   void open_level();
   void add_to_sample(Slot slot);  // of the top level, where it is listed too
+  std::vector<Slot> release(std::uint32_t from);
   void rebuild(std::uint32_t from);
+  void refresh_live_gain();
 
   GroundSet& ground_;
   int j_;
@@ -98,8 +106,7 @@ class Guess {
 
  private:
   std::vector<Slot>& members(std::uint32_t depth) { return depth > top() ? beyond_ : levels_[depth - 1].members; }
-  std::vector<Slot> release(std::uint32_t from);
-  void refresh_live_gain();
+  std::uint32_t level_sampling(Slot slot) const;
   void sweep();
   void unlist(Slot slot);
   void audit_marginals() const;
@@ -108,5 +115,7 @@ class Guess {
   std::size_t stale_ = 0;   // dead ones among them
   double live_gain_ = 0;
 };
+
+std::unique_ptr<Guess> make_guess(GroundSet& ground, int j);  // by the method of the settings
 
 }  // namespace pyalgo::submodular

@@ -8,11 +8,19 @@
 #include <tuple>
 
 #include "levels.hpp"
+#include "param.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/growth.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
+std::unique_ptr<Guess> make_guess(GroundSet& ground, int j) {
+  if (ground.settings.method == Method::param) return std::make_unique<ParamGuess>(ground, j);
+  return std::make_unique<LevelsGuess>(ground, j);
+}
+
+double Settings::ratio() const noexcept { return (method == Method::levels ? 1 - eps : 1) / (2 * (1 + eps)); }
+
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
   if (element.live || element.lists > 0 || !ids.taken(slot)) return;
@@ -226,7 +234,7 @@ void DynamicMaximizer::tend_all(double single) {
   const int last = ground_.grid.index(2.0 * ground_.settings.k * single) + 1;
   for (int j = ground_.grid.index(single) - 1; j <= last; ++j) {
     if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
-      guesses_.emplace(j, std::make_unique<LevelsGuess>(ground_, j));
+      guesses_.emplace(j, make_guess(ground_, j));
   }
 }
 
@@ -245,15 +253,14 @@ DynamicMaximizer::Window DynamicMaximizer::window() const {
   return proven;
 }
 
-// lower >= (1-eps)/(2(1+eps)) upper
 bool DynamicMaximizer::proves_ratio(const Window& proven) const {
-  const double eps = ground_.settings.eps;
-  return 2 * (1 + eps) * proven.lower >= (1 - eps) * proven.upper * (1 - 1e-12);
+  return proven.lower >= ground_.settings.ratio() * proven.upper * (1 - 1e-12);
 }
 
 // Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
-// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G). So the search for a proof goes up
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
+// is left in a sample, method "param"). So the search for a proof goes up
 // while the highest guess is full and down while the lowest is not, one guess at a time, and ends.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
@@ -289,7 +296,7 @@ void DynamicMaximizer::tend_window() {
 
 void DynamicMaximizer::activate(int j) {
   const std::uint64_t before = ground_.queries;
-  auto guess = std::make_unique<LevelsGuess>(ground_, j);
+  auto guess = make_guess(ground_, j);
   std::vector<Slot> candidates;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.linked(slot) && guess->contains(ground_.single(slot))) candidates.push_back(slot);

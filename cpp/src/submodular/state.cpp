@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "levels.hpp"
+#include "guess.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
@@ -24,6 +24,13 @@ std::size_t DynamicMaximizer::nbytes() const noexcept {
                       ground_.objective->nbytes();
   for (const auto& [j, guess] : guesses_) total += guess->nbytes();
   return total;
+}
+
+std::vector<Ladder> DynamicMaximizer::ladders() const {
+  std::lock_guard<Objective> lock(*ground_.objective);
+  std::vector<Ladder> all;
+  for (const auto& [j, guess] : guesses_) all.push_back({j, guess->samples()});
+  return all;
 }
 
 void DynamicMaximizer::audit() const {
@@ -106,7 +113,7 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
     if (j < -10'000'000 || j > 10'000'000) in.fail("a grid index within ten million");
     if (!loaded->guesses_.empty() && j <= loaded->guesses_.rbegin()->first) in.fail("guesses in ascending order");
     if (!settings.all_guesses && i > 0 && j != loaded->guesses_.rbegin()->first + 1) in.fail("guesses without a gap");
-    auto guess = std::make_unique<LevelsGuess>(ground, static_cast<int>(j));
+    auto guess = make_guess(ground, static_cast<int>(j));
     guess->load(in);
     if (guess->empty() && settings.all_guesses) in.fail("guesses that hold a live element");
     loaded->guesses_.emplace(static_cast<int>(j), std::move(guess));
