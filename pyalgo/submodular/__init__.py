@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
+from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SolutionDelta, SubmodularResult
 from pyalgo.submodular.objectives import (
     CallableObjective,
     FacilityLocation,
@@ -25,6 +25,7 @@ __all__ = [
     "Objective",
     "SaturatedCoverage",
     "SieveStreaming",
+    "SolutionDelta",
     "SubmodularResult",
     "WeightedCoverage",
     "greedy",

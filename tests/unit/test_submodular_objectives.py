@@ -291,6 +291,14 @@ def test_sparse_and_dense_features_are_one_function():
     assert weighted.value([0, 1]) == pytest.approx(np.sqrt(X[0] + X[1]) @ [1, 1, 1, 5, 1, 1, 1, 1, 1], rel=1e-12)
 
 
+def test_logarithms_are_exact_to_the_last_bit_or_so():
+    x = np.concatenate(
+        [[0.0, 0.4142, 0.4143, 1.0, 2.0**53, 1e-17], 10 ** np.random.default_rng(5).uniform(-100, 100, 5000)]
+    )
+    f = FeatureBased.from_features(x[:, None], concave="log1p")
+    np.testing.assert_array_max_ulp(f.gains(range(len(x))), np.log1p(x), maxulp=2)
+
+
 @pytest.mark.parametrize("metric", ["rbf", "cosine", "euclidean"])
 def test_similarities_of_features(metric):
     X = np.random.default_rng(2).normal(size=(40, 3))  # noqa: N806
@@ -356,7 +364,7 @@ def test_dense_rows_come_and_go():
             {"name": "facility_location", "customers": 1},
             {"neighbours": [["a"]]},
             ValueError,
-            "takes the payload columns",
+            "unknown column 'neighbours'",
         ),
         ({"name": "facility_location"}, {"neighbours": [["a"]]}, ValueError, "'similarities' beside 'neighbours'"),
         (

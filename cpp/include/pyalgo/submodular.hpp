@@ -8,11 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pyalgo/keys.hpp"
@@ -50,6 +52,22 @@ struct PayloadBatch {
 
   KeyColumn keys_of(std::size_t row) const;
   Span<const double> values_of(std::size_t row) const;
+};
+
+// The same, owned: what a PayloadBatch can be made of again.
+struct OwnedPayload {
+  bool has_keys = false, has_values = false;
+  std::vector<std::int64_t> key_offsets{0}, value_offsets{0};
+  OwnedKeys keys;
+  std::vector<double> values;
+  std::vector<OwnedPayload> parts;
+
+  void end_row();       // after the row's keys and values
+  PayloadBatch view();  // good until the next change
+
+ private:
+  std::vector<std::string_view> texts_;
+  std::vector<PayloadBatch> part_views_;
 };
 
 // f's marginals along a growing chain of prefixes, the empty G_0 up to G_T, one level each.
@@ -117,9 +135,17 @@ class Objective {
   void hold(Row row) noexcept { ++holds_[row]; }
   void drop(Row row);
 
-  std::size_t n_known() const noexcept { return known_.size(); }
+  std::size_t n_known() const noexcept { return known_.size(); }  // forgotten ones included
+  bool knows(const Key& id) const noexcept;
   Row known(std::size_t id) const noexcept { return known_[id]; }
   void add_known(const PayloadBatch& payload, std::size_t rows);  // checks first; takes the next ids
+  virtual void forget(std::size_t id);                            // a known id; its payload goes with its last holder
+
+  virtual void read(Row row, OwnedPayload& out) const = 0;  // appends what `add` would take
+
+  // Brings the payload back to what it is now. For work that a marginal may end by throwing.
+  using Restore = std::function<void()>;
+  virtual Restore backup();
 
   double single(Row row) const {  // f({row}), remembered for as long as the row lives
     return row < singles_.size() && singles_[row] >= 0 ? singles_[row] : ask_single(row);
@@ -141,6 +167,9 @@ class Objective {
   virtual void do_drop(Row row) = 0;
   virtual void do_save(SnapshotWriter& out) const = 0;
   virtual void do_load(SnapshotReader& in) = 0;
+  virtual Restore do_backup() = 0;
+
+  static constexpr Row forgotten = UINT32_MAX;  // in place of the row of a known id
 
   std::size_t rows() const noexcept { return holds_.size(); }
 
@@ -185,7 +214,7 @@ std::shared_ptr<Objective> make_sparse_feature_based(Concave concave, double cap
 
 // f(S) = 1/2 log det(I + K_SS / noise^2). A gain costs O(|S|^2) and one covariance for each of S; so does a pass over all
 // prefixes. The covariance is exp(-distance^2 / (2 bandwidth^2)), the inner product, or an entry of the matrix whose rows
-// are the known elements' payload. exp and log1p are the C library's: their last bit may differ between platforms.
+// are the known elements' payload. exp is the C library's: its last bit may differ between platforms.
 enum class Kernel : std::uint8_t { rbf = 0, linear = 1, precomputed = 2 };
 std::shared_ptr<Objective> make_log_det(Kernel kernel, double bandwidth, double noise);
 
@@ -316,12 +345,19 @@ class DynamicMaximizer {
   // One atomic batch: op[i] = +1 inserts ids[i], -1 deletes it. Without payload columns the ids are the objective's own.
   void update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload);
 
+  // Inserts the live elements of `other` with their payload, in its order of slots, as one atomic batch.
+  void merge(const DynamicMaximizer& other);
+
+  // Deletes those of the ids that are live, and lets go of everything about them and all that were deleted before.
+  void erase_forever(const KeyColumn& ids);
+
   // The best guess's live elements; refined: lazy greedy over the samples of all good guesses, if that is better.
   // certificate: one pass over the live set tightens the upper bound.
   Solution query(bool refine, bool certificate) const;
 
   std::uint64_t n_seen() const noexcept { return ground_.epoch; }
   std::uint64_t n_live() const noexcept { return ground_.ids.size(); }
+  OwnedKeys live() const;  // the ids, ascending
   std::uint64_t queries() const noexcept { return ground_.queries; }
   std::size_t nbytes() const noexcept;          // payload included
   std::size_t payload_nbytes() const noexcept { return ground_.objective->nbytes(); }
@@ -332,9 +368,10 @@ class DynamicMaximizer {
   // Every invariant against its definition; throws std::logic_error naming the first that fails. O(n T) queries a guess.
   void audit() const;
 
-  std::string save() const;
+  // `annex`: what the owner keeps beside the state, as UTF-8.
+  std::string save(const std::string& annex) const;
   static std::unique_ptr<DynamicMaximizer> load(std::shared_ptr<Objective> fresh, const Settings& settings,
-                                                Span<const std::uint8_t> data);
+                                                Span<const std::uint8_t> data, std::string& annex);
 
  private:
   struct Window {  // lower <= OPT <= upper, and the guesses that prove it
@@ -345,7 +382,11 @@ class DynamicMaximizer {
   using Guesses = std::map<int, std::unique_ptr<Guess>>;
 
   void check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const;
-  void insert(const Key& id, const PayloadBatch* payload, std::size_t row);
+  void check_kind(const KeyColumn& ids) const;
+  void check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const;
+  template <class Work>
+  void atomically(Work&& work);
+  void insert(const Key& id, Row row);  // which holds the row from now on
   void erase(const Key& id);
   void tend_window();
   void tend_all(double single);

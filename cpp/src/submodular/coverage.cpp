@@ -23,6 +23,15 @@ class Coverage final : public Objective {
   const char* columns() const noexcept override { return "'items' (and perhaps 'weights')"; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_keys = true;
+    out.has_values = n_pinned_ > 0;
+    for (Item item : rows_[row]) {
+      out.keys.push_back(items_.table().at(item));
+      if (out.has_values) out.values.push_back(weight_[item]);
+    }
+    out.end_row();
+  }
   std::size_t nbytes() const noexcept override {
     return items_.nbytes() + weight_.capacity() * sizeof(double) + pinned_.capacity() + rows_.nbytes();
   }
@@ -37,19 +46,25 @@ class Coverage final : public Objective {
   void do_drop(Row row) override { items_.drop(rows_[row]), rows_.clear(row); }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, items = items_, weight = weight_, pinned = pinned_, n_pinned = n_pinned_, rows = rows_] {
+      items_ = items, weight_ = weight, pinned_ = pinned, n_pinned_ = n_pinned, rows_ = rows;
+    };
+  }
 
   // A weight that came with an item stays with it, so that conflicts do not depend on who holds the item now.
   void pin(Item item, double weight) {
     if (item >= weight_.size()) weight_.resize(item + 1, 1.0), pinned_.resize(item + 1, 0);
     weight_[item] = weight;
     unit_ = unit_ && weight == 1;
-    if (!pinned_[item]) items_.hold(item);
+    if (!pinned_[item]) items_.hold(item), ++n_pinned_;
     pinned_[item] = 1;
   }
 
   HeldKeys items_;
   std::vector<double> weight_;
   std::vector<std::uint8_t> pinned_;
+  std::size_t n_pinned_ = 0;
   bool unit_ = true;  // every weight is 1
   RowPool<Item> rows_;
   std::vector<Item> scratch_;

@@ -116,6 +116,16 @@ void Guess::sweep() {
   live_only(beyond_, none);
 }
 
+void Guess::purge() {
+  for (std::uint32_t i = 1; i <= top(); ++i) {
+    const std::vector<Slot>& sample = levels_[i - 1].sample;
+    if (std::all_of(sample.begin(), sample.end(), [this](Slot slot) { return live(slot); })) continue;
+    rebuild(i);
+    break;
+  }
+  sweep();
+}
+
 void Guess::clear() {
   for (Slot slot : release(1)) {
     --listed_;

@@ -33,6 +33,7 @@ class Guess {
   void build(std::vector<Slot> candidates);  // of an empty guess
   void insert(Slot slot);
   void erase(Slot slot);  // of an element no longer live
+  void purge();           // lets go of all dead elements
   void clear();           // forgets everything, so that the guess can be dropped
 
   int index() const noexcept { return j_; }

@@ -1,7 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <mutex>
+#include <numeric>
 #include <stdexcept>
+#include <tuple>
 
 #include "levels.hpp"
 #include "pyalgo/errors.hpp"
@@ -25,30 +29,143 @@ DynamicMaximizer::~DynamicMaximizer() {
     if (ground_.ids.taken(slot)) ground_.objective->drop(ground_.elements[slot].row);
 }
 
+// Runs work that a marginal may end by throwing; then everything is what it was before.
+template <class Work>
+void DynamicMaximizer::atomically(Work&& work) {
+  cache_[0].reset(), cache_[1].reset();
+  if (!ground_.objective->may_fail()) return work();
+  const Objective::Restore restore_objective = ground_.objective->backup();
+  GroundSet ground = ground_;
+  auto magnitudes = magnitudes_;
+  Guesses guesses;
+  for (const auto& [j, guess] : guesses_) guesses.emplace(j, guess->clone());
+  const auto window = std::make_tuple(slack_, activations_, activation_queries_, queries_at_widening_);
+  try {
+    work();
+  } catch (...) {
+    restore_objective();
+    guesses_ = std::move(guesses);
+    ground_ = std::move(ground);
+    magnitudes_ = std::move(magnitudes);
+    std::tie(slack_, activations_, activation_queries_, queries_at_widening_) = window;
+    throw;
+  }
+}
+
 void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) {
   std::lock_guard<Objective> lock(*ground_.objective);
   check(op, ids, payload);
-  if (op.size() > 0) cache_[0].reset(), cache_[1].reset();
-  for (std::size_t i = 0; i < op.size(); ++i) {
-    ++ground_.epoch;
-    if (op[i] > 0)
-      insert(ids[i], payload, i);
-    else
-      erase(ids[i]);
+  if (op.size() == 0) return;
+  atomically([&] {
+    for (std::size_t i = 0; i < op.size(); ++i) {
+      if (op[i] < 0) {
+        erase(ids[i]);
+      } else if (payload != nullptr) {
+        insert(ids[i], ground_.objective->add(*payload, i));
+      } else {
+        const Row row = ground_.objective->known(static_cast<std::size_t>(ids[i].number));
+        ground_.objective->hold(row);
+        insert(ids[i], row);
+      }
+    }
+  });
+}
+
+void DynamicMaximizer::merge(const DynamicMaximizer& other) {
+  Objective& objective = *ground_.objective;
+  const Objective& theirs = *other.ground_.objective;
+  std::vector<std::mutex*> mutexes = objective.mutexes();
+  mutexes.insert(mutexes.end(), theirs.mutexes().begin(), theirs.mutexes().end());
+  std::sort(mutexes.begin(), mutexes.end(), std::less<>());
+  mutexes.erase(std::unique(mutexes.begin(), mutexes.end()), mutexes.end());
+  std::vector<std::unique_lock<std::mutex>> locks;
+  for (std::mutex* mutex : mutexes) locks.emplace_back(*mutex);
+
+  // Elements whose rows this objective has already, and those that come with their payload.
+  OwnedKeys ids, new_ids;
+  std::vector<Row> rows;
+  OwnedPayload payload;
+  for (Slot slot = 0; slot < other.ground_.elements.size(); ++slot) {
+    if (!other.ground_.ids.linked(slot)) continue;
+    const Key id = other.ground_.ids.at(slot);
+    const Row row = other.ground_.elements[slot].row;
+    if (&objective == &theirs || objective.knows(id)) {
+      ids.push_back(id);
+      rows.push_back(&objective == &theirs ? row : objective.known(static_cast<std::size_t>(id.number)));
+    } else {
+      new_ids.push_back(id);
+      theirs.read(row, payload);
+    }
   }
+  std::vector<std::string_view> texts, new_texts;
+  const KeyColumn column = ids.view(texts), new_column = new_ids.view(new_texts);
+  const std::vector<std::int8_t> inserts(std::max(column.size(), new_column.size()), 1);
+  const PayloadBatch batch = payload.view();
+  check_ids({inserts.data(), column.size()}, column);
+  check_ids({inserts.data(), new_column.size()}, new_column);
+  std::vector<std::uint32_t> all(new_column.size());
+  std::iota(all.begin(), all.end(), 0U);
+  if (!all.empty()) objective.check(batch, all);
+  atomically([&] {
+    for (std::size_t i = 0; i < column.size(); ++i) {
+      objective.hold(rows[i]);
+      insert(column[i], rows[i]);
+    }
+    for (std::size_t i = 0; i < new_column.size(); ++i) insert(new_column[i], objective.add(batch, i));
+  });
+}
+
+void DynamicMaximizer::erase_forever(const KeyColumn& ids) {
+  Objective& objective = *ground_.objective;
+  std::lock_guard<Objective> lock(objective);
+  check_kind(ids);
+  atomically([&] {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ground_.ids.find(ids[i]) != KeyTable::npos) erase(ids[i]);
+      if (objective.knows(ids[i])) objective.forget(static_cast<std::size_t>(ids[i].number));
+    }
+    for (auto& [j, guess] : guesses_) guess->purge();
+    if (!ground_.settings.all_guesses) tend_window();
+  });
 }
 
 // Everything that can be wrong with a batch is found here, before anything changes.
 void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const {
   using Kind = BatchError::Kind;
+  check_ids(op, ids);
   const Objective& objective = *ground_.objective;
+  std::vector<std::uint32_t> inserts;
+  for (std::uint32_t i = 0; i < op.size(); ++i) {
+    if (op[i] < 0) continue;
+    inserts.push_back(i);
+    const Key id = ids[i];
+    const bool known = objective.knows(id);
+    if (payload == nullptr && !known)
+      throw BatchError(Kind::unknown_element, i,
+                       "id " + id.str() + " has no payload: give " + objective.columns() +
+                           (objective.n_known() > 0
+                                ? ", or an id from 0 to " + std::to_string(objective.n_known() - 1) + " of the objective"
+                                : std::string(" with the insert")));
+    if (payload != nullptr && known)
+      throw BatchError(Kind::value, i,
+                       "id " + id.str() + " comes with payload, but the objective holds payload for it already: leave " +
+                           objective.columns() + " out, or choose another id");
+  }
+  if (payload != nullptr && !inserts.empty()) objective.check(*payload, inserts);
+}
+
+void DynamicMaximizer::check_kind(const KeyColumn& ids) const {
   if (ids.size() > 0 && ground_.ids.kind() != KeyKind::none && ids.kind != ground_.ids.kind())
-    throw BatchError(Kind::type, 0,
+    throw BatchError(BatchError::Kind::type, 0,
                      "ids are " + std::string(ids.kind == KeyKind::text ? "strings" : "integers") +
                          " here, but were of the other kind before: one data set takes one kind");
+}
+
+void DynamicMaximizer::check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const {
+  using Kind = BatchError::Kind;
+  check_kind(ids);
   KeyTable touched;  // ids of this batch, and whether each is in the set after the rows so far
   std::vector<bool> present;
-  std::vector<std::uint32_t> inserts;
   for (std::uint32_t i = 0; i < op.size(); ++i) {
     const Key id = ids[i];
     std::uint32_t at = touched.find(id);
@@ -62,36 +179,16 @@ void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, c
     if (op[i] < 0 && !present[at])
       throw BatchError(Kind::unknown_element, i, "id " + id.str() + " cannot be deleted: it is not in the set");
     present[at] = op[i] > 0;
-    if (op[i] < 0) continue;
-    inserts.push_back(i);
-    const bool known = id.kind == KeyKind::integer && id.number >= 0 &&
-                       static_cast<std::uint64_t>(id.number) < objective.n_known();
-    if (payload == nullptr && !known)
-      throw BatchError(Kind::unknown_element, i,
-                       "id " + id.str() + " has no payload: give " + objective.columns() +
-                           (objective.n_known() > 0
-                                ? ", or an id from 0 to " + std::to_string(objective.n_known() - 1) + " of the objective"
-                                : std::string(" with the insert")));
-    if (payload != nullptr && known)
-      throw BatchError(Kind::value, i,
-                       "id " + id.str() + " comes with payload, but the objective holds payload for it already: leave " +
-                           objective.columns() + " out, or choose another id");
   }
-  if (payload != nullptr && !inserts.empty()) objective.check(*payload, {inserts.data(), inserts.size()});
 }
 
-void DynamicMaximizer::insert(const Key& id, const PayloadBatch* payload, std::size_t row) {
-  Objective& objective = *ground_.objective;
-  Element element;
-  if (payload != nullptr) {
-    element.row = objective.add(*payload, row);
-  } else {
-    element.row = objective.known(static_cast<std::size_t>(id.number));
-    objective.hold(element.row);
-  }
-  const double single = objective.single(element.row);
-  element.live = 1;
+void DynamicMaximizer::insert(const Key& id, Row row) {
+  const double single = ground_.objective->single(row);
+  ++ground_.epoch;
   ++ground_.queries;
+  Element element;
+  element.row = row;
+  element.live = 1;
   const Slot slot = ground_.ids.insert(id);
   if (slot >= ground_.elements.size()) push_tight(ground_.elements, Element{});
   ground_.elements[slot] = element;
@@ -104,6 +201,7 @@ void DynamicMaximizer::insert(const Key& id, const PayloadBatch* payload, std::s
 }
 
 void DynamicMaximizer::erase(const Key& id) {
+  ++ground_.epoch;
   const Slot slot = ground_.ids.find(id);
   const double single = ground_.single(slot);
   ground_.ids.unlink(slot);
@@ -133,10 +231,12 @@ void DynamicMaximizer::tend_all(double single) {
 }
 
 // What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range no
-// f({e}) exceeds, and k times the largest f({e}).
+// f({e}) exceeds. Above all guesses of the full grid are empty ones, which prove k times the largest f({e}). The window is
+// not content with that little: it would stay far from OPT, where answers are poor.
 DynamicMaximizer::Window DynamicMaximizer::window() const {
   const int largest = magnitudes_.rbegin()->first;
-  Window proven{0, ground_.settings.k * ground_.grid.at(largest + 1), largest, largest};
+  Window proven{0, HUGE_VAL, largest, largest};
+  if (ground_.settings.all_guesses) proven.upper = ground_.settings.k * ground_.grid.at(largest + 1);
   for (const auto& [j, guess] : guesses_) {
     if (guess->live_gain() > proven.lower) proven.lower = guess->live_gain(), proven.of_lower = j;
     if (j >= largest && guess->upper_bound() < proven.upper) proven.upper = guess->upper_bound(), proven.of_upper = j;

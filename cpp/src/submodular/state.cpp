@@ -1,10 +1,22 @@
 // What the dynamic maximiser consists of: its size, its invariants, its snapshot.
+#include <algorithm>
 #include <stdexcept>
 
 #include "levels.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
+
+OwnedKeys DynamicMaximizer::live() const {
+  std::lock_guard<Objective> lock(*ground_.objective);
+  std::vector<Key> keys;
+  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
+    if (ground_.ids.linked(slot)) keys.push_back(ground_.ids.at(slot));
+  std::sort(keys.begin(), keys.end());
+  OwnedKeys ids;
+  for (const Key& key : keys) ids.push_back(key);
+  return ids;
+}
 
 std::size_t DynamicMaximizer::nbytes() const noexcept {
   std::lock_guard<Objective> lock(*ground_.objective);
@@ -36,7 +48,7 @@ void DynamicMaximizer::audit() const {
   if (!proves_ratio(window())) throw std::logic_error("the guesses kept do not prove the ratio");
 }
 
-std::string DynamicMaximizer::save() const {
+std::string DynamicMaximizer::save(const std::string& annex) const {
   std::lock_guard<Objective> lock(*ground_.objective);
   SnapshotWriter out;
   ground_.objective->save(out);
@@ -54,11 +66,12 @@ std::string DynamicMaximizer::save() const {
     out.i64(j);
     guess->save(out);
   }
+  out.string(annex);
   return std::move(out).finish();
 }
 
 std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objective> fresh, const Settings& settings,
-                                                         Span<const std::uint8_t> data) {
+                                                         Span<const std::uint8_t> data, std::string& annex) {
   SnapshotReader in(data);
   Objective& objective = *fresh;
   objective.load(in);
@@ -103,7 +116,9 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
     if (ground.ids.taken(slot) && !element.live && element.lists == 0)
       in.fail("no deleted element that nothing refers to");
   }
+  if (!in.at_end()) annex = in.string();  // states of the first format end here
   in.finish();
+  if (!loaded->magnitudes_.empty() && !loaded->proves_ratio(loaded->window())) in.fail("guesses that prove the ratio");
   return loaded;
 }
 
