@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   pyalgo::bindings::register_errors();
   pyalgo::bindings::bind_hamming(m);
   pyalgo::bindings::bind_submodular(m);
+  pyalgo::bindings::bind_submodular_static(m);
 }

@@ -27,6 +27,11 @@ void OwnedKeys::push_back(const Key& key) {
     numbers.push_back(key.number);
 }
 
+KeyColumn OwnedKeys::view(std::vector<std::string_view>& room) const {
+  room.assign(texts.begin(), texts.end());
+  return {kind, numbers, room};
+}
+
 Key KeyTable::at(std::uint32_t index) const noexcept {
   return kind_ == KeyKind::text ? Key::of(std::string_view(texts_[index])) : Key::of(numbers_[index]);
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "every_objective.hpp"
 #include "pyalgo/rng.hpp"
 #include "pyalgo/submodular.hpp"
 
@@ -16,21 +17,16 @@ namespace {
 std::string snapshot(std::uint8_t kind) {
   Settings settings;
   settings.k = 3;
-  settings.all_guesses = (kind & 4) != 0;
-  const auto objective = kind % 3 == 0   ? make_coverage({}, {})
-                         : kind % 3 == 1 ? make_facility_location()
-                                         : make_feature_based(Concave::sqrt, 1.0, {});
+  settings.all_guesses = (kind & 128) != 0;
+  const unsigned objective_kind = kind & 127U;
+  const auto objective = objective_of(objective_kind);
+  const FourElements payload(objective_kind);
+  const bool known = objective_kind == 8;  // a kernel is given whole, ahead
+  if (known) objective->add_known(payload.batch(), 4);
   DynamicMaximizer maximizer(objective, settings);
-  const std::vector<std::int64_t> offsets{0, 2, 4, 6, 8}, keys{1, 2, 2, 3, 5, 6, 1, 7}, ids{10, 11, 12, 13};
-  const std::vector<double> values{1.0, 2.0, 2.0, 0.5, 3.0, 1.0, 1.0, 0.25};
-  PayloadBatch payload;
-  payload.has_keys = kind % 3 != 2;
-  payload.has_values = kind % 3 != 0;
-  payload.key_offsets = payload.value_offsets = offsets;
-  payload.keys = {KeyKind::integer, keys, {}};
-  payload.values = values;
+  const std::vector<std::int64_t> ids{0, 1, 2, 3};
   const std::vector<std::int8_t> op{1, 1, 1, 1}, gone{-1};
-  maximizer.update(op, {KeyKind::integer, ids, {}}, &payload);
+  maximizer.update(op, {KeyKind::integer, ids, {}}, known ? nullptr : &payload.batch());
   maximizer.update(gone, {KeyKind::integer, {ids.data() + 2, 1}, {}}, nullptr);
   return std::string(1, static_cast<char>(kind)) + maximizer.save();
 }
@@ -39,7 +35,8 @@ std::string snapshot(std::uint8_t kind) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 20000;
-  for (std::uint8_t kind : {0, 1, 2, 4, 5, 6}) {
+  for (unsigned i = 0; i < 2 * n_kinds; ++i) {
+    const auto kind = static_cast<std::uint8_t>(i < n_kinds ? i : 128 + i - n_kinds);
     const std::string whole = snapshot(kind);
     PhiloxStream random(kind, 0, 0);
     for (int round = 0; round < rounds; ++round) {

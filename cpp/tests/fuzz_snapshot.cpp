@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "every_objective.hpp"
 #include "pyalgo/submodular.hpp"
 
 using namespace pyalgo;
@@ -11,10 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   Settings settings;
   settings.k = 3;
-  settings.all_guesses = (data[0] & 4) != 0;
-  const auto objective = data[0] % 3 == 0   ? make_coverage({}, {})
-                         : data[0] % 3 == 1 ? make_facility_location()
-                                            : make_feature_based(Concave::sqrt, 1.0, {});
+  settings.all_guesses = (data[0] & 128) != 0;
+  const auto objective = objective_of((data[0] & 127U) % n_kinds);
   try {
     const auto maximizer = DynamicMaximizer::load(objective, settings, {data + 1, size - 1});
     maximizer->query(true, true);

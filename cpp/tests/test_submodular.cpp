@@ -1,8 +1,9 @@
-// What Python cannot reach: several threads on one maximiser, and several maximisers on one objective.
+// What Python cannot reach: chains, several threads on one maximiser, and several maximisers on one objective.
 #include <thread>
 #include <vector>
 
 #include "check.hpp"
+#include "every_objective.hpp"
 #include "pyalgo/rng.hpp"
 #include "pyalgo/submodular.hpp"
 
@@ -56,9 +57,38 @@ void test_threads() {
   CHECK(one.query(true, true).value == 15 && two.query(false, true).value >= 7);
 }
 
+// A copy goes its own way; many marginals at once are those one by one, bit for bit.
+void test_chains_are_copied() {
+  for (unsigned kind = 0; kind < n_kinds; ++kind) {
+    const auto f = objective_of(kind);
+    f->add_known(FourElements(kind).batch(), 4);
+    const std::vector<Row> rows{f->known(0), f->known(1), f->known(2), f->known(3)};
+    const auto chain = f->chain();
+    chain->open();
+    chain->add(rows[0]);
+    chain->open();
+    const auto copy = chain->clone();
+    copy->add(rows[1]);
+    copy->truncate(1);
+    copy->open();
+    CHECK(copy->value() == chain->value() && copy->levels() == 2);
+    std::vector<double> top(4);
+    chain->top_gains(rows, top.data());
+    chain->add(rows[3]);
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK(top[i] == copy->top_gain(rows[i]) && top[i] == copy->gain(rows[i], 2) && top[i] == chain->gain(rows[i], 1));
+      CHECK(chain->top_gain(rows[i]) <= top[i]);
+      std::uint64_t queries = 0;
+      const std::uint32_t depth = chain->depth(rows[i], top[i], queries);
+      CHECK(depth >= 2 && (depth == 3) == (chain->gain(rows[i], 2) == top[i]) && queries > 0);
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
+  test_chains_are_copied();
   test_grid();
   test_threads();
   return 0;

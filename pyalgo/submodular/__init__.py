@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pyalgo.submodular.constraints import (
+    CallableMatroid,
+    Constraint,
+    LaminarMatroid,
+    PartitionMatroid,
+    UniformMatroid,
+)
 from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
 from pyalgo.submodular.objectives import (
     CallableObjective,
@@ -13,16 +20,24 @@ from pyalgo.submodular.objectives import (
     SaturatedCoverage,
     WeightedCoverage,
 )
+from pyalgo.submodular.static import SieveStreaming, greedy
 
 __all__ = [
+    "CallableMatroid",
     "CallableObjective",
+    "Constraint",
     "DynamicSubmodularMaximizer",
     "FacilityLocation",
     "FeatureBased",
+    "LaminarMatroid",
     "LogDet",
     "Mixture",
     "Objective",
+    "PartitionMatroid",
     "SaturatedCoverage",
+    "SieveStreaming",
     "SubmodularResult",
+    "UniformMatroid",
     "WeightedCoverage",
+    "greedy",
 ]

@@ -47,6 +47,8 @@ struct OwnedKeys {
   std::vector<std::string> texts;
 
   void push_back(const Key& key);
+  std::size_t size() const noexcept { return kind == KeyKind::text ? texts.size() : numbers.size(); }
+  KeyColumn view(std::vector<std::string_view>& room) const;  // `room` holds what strings need
 };
 
 // A set of keys, each with a dense index that stays the same while the key is in the table.

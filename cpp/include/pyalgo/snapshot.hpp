@@ -124,6 +124,7 @@ class SnapshotReader {
   void need(std::size_t size) const {
     if (size > left()) fail(std::to_string(size) + " more bytes");
   }
+  bool at_end() const noexcept { return left() == 0; }
   void finish() const {
     if (left() > 0) fail("the end, not " + std::to_string(left()) + " more bytes");
   }

@@ -8,11 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pyalgo/keys.hpp"
@@ -50,6 +52,22 @@ struct PayloadBatch {
 
   KeyColumn keys_of(std::size_t row) const;
   Span<const double> values_of(std::size_t row) const;
+};
+
+// The same, owned: what a PayloadBatch can be made of again.
+struct OwnedPayload {
+  bool has_keys = false, has_values = false;
+  std::vector<std::int64_t> key_offsets{0}, value_offsets{0};
+  OwnedKeys keys;
+  std::vector<double> values;
+  std::vector<OwnedPayload> parts;
+
+  void end_row();       // after the row's keys and values
+  PayloadBatch view();  // good until the next change
+
+ private:
+  std::vector<std::string_view> texts_;
+  std::vector<PayloadBatch> part_views_;
 };
 
 // f's marginals along a growing chain of prefixes, the empty G_0 up to G_T, one level each.
@@ -117,11 +135,21 @@ class Objective {
   void hold(Row row) noexcept { ++holds_[row]; }
   void drop(Row row);
 
-  std::size_t n_known() const noexcept { return known_.size(); }
+  std::size_t n_known() const noexcept { return known_.size(); }  // forgotten ones included
+  bool knows(const Key& id) const noexcept;
   Row known(std::size_t id) const noexcept { return known_[id]; }
   void add_known(const PayloadBatch& payload, std::size_t rows);  // checks first; takes the next ids
+  virtual void forget(std::size_t id);                            // a known id; its payload goes with its last holder
 
-  double single(Row row) const { return empty_->gain(row, 0); }  // f({row})
+  virtual void read(Row row, OwnedPayload& out) const = 0;  // appends what `add` would take
+
+  // Brings the payload back to what it is now. For work that a marginal may end by throwing.
+  using Restore = std::function<void()>;
+  virtual Restore backup();
+
+  double single(Row row) const {  // f({row}), remembered for as long as the row lives
+    return row < singles_.size() && singles_[row] >= 0 ? singles_[row] : ask_single(row);
+  }
   virtual std::unique_ptr<PrefixChain> chain() const = 0;
 
   bool has(Row row) const noexcept { return row < holds_.size() && holds_[row] > 0; }
@@ -139,6 +167,9 @@ class Objective {
   virtual void do_drop(Row row) = 0;
   virtual void do_save(SnapshotWriter& out) const = 0;
   virtual void do_load(SnapshotReader& in) = 0;
+  virtual Restore do_backup() = 0;
+
+  static constexpr Row forgotten = UINT32_MAX;  // in place of the row of a known id
 
   std::size_t rows() const noexcept { return holds_.size(); }
 
@@ -150,9 +181,12 @@ class Objective {
  private:
   std::mutex mutex_;
   std::vector<std::mutex*> mutexes_{&mutex_};  // in the order in which all threads lock them
+  double ask_single(Row row) const;
+
   std::vector<std::uint32_t> holds_;  // 0: the row is free
   std::vector<Row> free_;
   std::vector<Row> known_;
+  mutable std::vector<double> singles_;  // by row; -1: not asked for yet
   std::vector<std::uint32_t> loading_;
   std::unique_ptr<PrefixChain> empty_;
 };
@@ -180,7 +214,7 @@ std::shared_ptr<Objective> make_sparse_feature_based(Concave concave, double cap
 
 // f(S) = 1/2 log det(I + K_SS / noise^2). A gain costs O(|S|^2) and one covariance for each of S; so does a pass over all
 // prefixes. The covariance is exp(-distance^2 / (2 bandwidth^2)), the inner product, or an entry of the matrix whose rows
-// are the known elements' payload. exp and log1p are the C library's: their last bit may differ between platforms.
+// are the known elements' payload. exp is the C library's: its last bit may differ between platforms.
 enum class Kernel : std::uint8_t { rbf = 0, linear = 1, precomputed = 2 };
 std::shared_ptr<Objective> make_log_det(Kernel kernel, double bandwidth, double noise);
 
@@ -200,6 +234,83 @@ class Oracle {
 // more than rounding explains, std::invalid_argument where it is not finite.
 std::shared_ptr<Objective> make_callable(std::shared_ptr<const Oracle> oracle);
 
+// What a static algorithm chose, and how good it is.
+struct Selection {
+  std::vector<std::uint32_t> picked;  // in order
+  std::vector<double> gains;          // f(picked | those before it)
+  double value = 0;                   // f of them
+  double upper_bound = 0;             // proven: no k of the candidates are worth more
+  double guess = 0;                   // the guess of OPT that answered; NaN where nothing is guessed
+  std::uint64_t queries = 0;
+};
+
+// Greedy: k times the candidate that adds most to f, of equals the first; f(S) >= (1 - 1/e) OPT. Candidates are distinct;
+// `picked` are positions among them. The lazy form (Minoux 1978) makes the same choice with far fewer queries: what an
+// element added to a smaller set bounds what it adds now. It may go on from rows that are `chosen` already; then only the
+// value counts them, and the bound on OPT is none.
+// `fits`: whether a candidate may join those picked; once it may not, it never may.
+using Fits = std::function<bool(Span<const std::uint32_t> picked, std::uint32_t candidate)>;
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen = {},
+                      const Fits& fits = {});
+Selection naive_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
+// A random sample of (n/k) log(1/eps) candidates a step: E f(S) >= (1 - 1/e - eps) OPT. Mirzasoleiman, Badanidiyuru, Karbasi,
+// Vondrak, Krause: "Lazier Than Lazy Greedy", AAAI 2015.
+Selection stochastic_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, double eps,
+                            std::uint64_t seed);
+
+// One pass over elements that only arrive: f(S) >= (1/2 - eps) OPT at every time, with O(log(k) / eps) queries an element.
+// Badanidiyuru, Mirzasoleiman, Karbasi, Krause: "Streaming Submodular Maximization: Massive Data Summarization on the Fly",
+// KDD 2014.
+class SieveStreaming {
+ public:
+  SieveStreaming(std::shared_ptr<Objective> objective, std::uint32_t k, double eps);
+
+  void insert(Span<const std::uint32_t> ids);  // known to the objective; throws BatchError before anything changes
+  Selection query() const;                     // `picked` are ids
+
+  std::uint64_t n_seen() const noexcept { return n_seen_; }
+  Objective& objective() const noexcept { return *objective_; }
+
+ private:
+  // Takes every element that adds at least (gamma/2 - f(S)) / (k - |S|), which is at most gamma / 2k.
+  struct Sieve {
+    std::unique_ptr<PrefixChain> chain;
+    std::vector<std::uint32_t> ids;
+    std::vector<double> gains;
+    double refused = 0;  // no element that was refused would add more
+  };
+
+  void insert(std::uint32_t id);
+  void open_sieves(double largest_before);
+
+  std::shared_ptr<Objective> objective_;
+  Geometric grid_;
+  std::uint32_t k_;
+  double largest_ = 0;  // f({e})
+  std::map<int, Sieve> sieves_;
+  std::vector<bool> seen_;  // by id
+  std::uint64_t n_seen_ = 0;
+  std::uint64_t queries_ = 0;
+};
+
+struct GroundSet;
+
+// What may be chosen together: a matroid over the elements.
+class Matroid {
+ public:
+  virtual ~Matroid() = default;
+  // Whether the set, which is independent, stays so with one more element.
+  virtual bool fits(const GroundSet& ground, Span<const Slot> set, Slot slot) const = 0;
+  virtual std::uint32_t rank() const noexcept { return UINT32_MAX; }  // no independent set is larger
+  virtual std::uint32_t groups() const noexcept { return 0; }  // every element comes with a group below this; 0: without
+  virtual bool may_fail() const noexcept { return false; }     // whether `fits` may throw
+};
+
+// At most capacities[g] elements of group g and of the groups within it; parents[g] < g is the group around g, or `no_group`.
+// `fits` costs O(|set| d^2) for groups d deep.
+constexpr std::uint32_t no_group = UINT32_MAX;
+std::shared_ptr<const Matroid> make_laminar(std::vector<std::uint32_t> parents, std::vector<std::uint32_t> capacities);
+
 enum class Method : std::uint8_t { levels, param };
 
 struct Settings {
@@ -209,6 +320,7 @@ struct Settings {
   bool all_guesses = false;       // keep every guess of OPT instead of the window that the guarantee needs
   std::uint32_t refine_budget = 0;  // further live candidates, drawn at random, that a refined query looks at
   Method method = Method::levels;
+  std::shared_ptr<const Matroid> constraint;  // besides k; null: none. Takes method param
 
   double ratio() const noexcept;  // the share of OPT that the method guarantees
 };
@@ -232,13 +344,12 @@ class Guess;
 
 // One element of the ground set. A deleted element keeps its slot while a guess still lists it.
 struct Element {
-  double single = 0;  // f({e})
   Row row = 0;
-  std::uint32_t lists : 17;    // guesses that list it: at most log_{1+eps}(2k(1+eps)) + 2 < 2^17
-  std::uint32_t samples : 14;  // guesses that have it in their samples; `many` stands for that or more, for good
+  std::uint32_t lists : 18;    // guesses that list it: at most log_{1+eps}(10k/eps) + 2 < 2^18
+  std::uint32_t samples : 13;  // guesses that have it in their samples; `many` stands for that or more, for good
   std::uint32_t live : 1;
 
-  static constexpr std::uint32_t many = (1U << 14) - 1;
+  static constexpr std::uint32_t many = (1U << 13) - 1;
   Element() noexcept : lists(0), samples(0), live(0) {}
 };
 
@@ -251,7 +362,14 @@ struct GroundSet {
   std::vector<Element> elements;
   std::uint64_t epoch = 0;    // updates taken in; keys the random streams
   std::uint64_t queries = 0;  // oracle queries spent by updates
+  std::vector<std::uint32_t> groups = {};  // by slot; empty where the constraint has none
 
+  double single(Slot slot) const { return objective->single(elements[slot].row); }  // f({e})
+  std::uint32_t n_groups() const noexcept { return settings.constraint ? settings.constraint->groups() : 0; }
+  std::uint32_t group(Slot slot) const noexcept { return groups.empty() ? 0 : groups[slot]; }
+  bool fits(Span<const Slot> set, Slot slot) const {  // into an independent set of at most k elements
+    return set.size() < settings.k && (!settings.constraint || settings.constraint->fits(*this, set, slot));
+  }
   void drop_if_unused(Slot slot);
 };
 
@@ -261,7 +379,15 @@ class DynamicMaximizer {
   ~DynamicMaximizer();
 
   // One atomic batch: op[i] = +1 inserts ids[i], -1 deletes it. Without payload columns the ids are the objective's own.
-  void update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload);
+  // `groups`: one a row where the constraint has groups, else empty.
+  void update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload,
+              Span<const std::uint32_t> groups = {});
+
+  // Inserts the live elements of `other` with their payload, in its order of slots, as one atomic batch.
+  void merge(const DynamicMaximizer& other);
+
+  // Deletes those of the ids that are live, and lets go of everything about them and all that were deleted before.
+  void erase_forever(const KeyColumn& ids);
 
   // The best guess's live elements; refined: lazy greedy over the samples of all good guesses, if that is better.
   // certificate: one pass over the live set tightens the upper bound.
@@ -269,6 +395,7 @@ class DynamicMaximizer {
 
   std::uint64_t n_seen() const noexcept { return ground_.epoch; }
   std::uint64_t n_live() const noexcept { return ground_.ids.size(); }
+  OwnedKeys live() const;  // the ids, ascending
   std::uint64_t queries() const noexcept { return ground_.queries; }
   std::size_t nbytes() const noexcept;          // payload included
   std::size_t payload_nbytes() const noexcept { return ground_.objective->nbytes(); }
@@ -280,9 +407,10 @@ class DynamicMaximizer {
   // Every invariant against its definition; throws std::logic_error naming the first that fails. O(n T) queries a guess.
   void audit() const;
 
-  std::string save() const;
+  // `annex`: what the owner keeps beside the state, as UTF-8.
+  std::string save(const std::string& annex) const;
   static std::unique_ptr<DynamicMaximizer> load(std::shared_ptr<Objective> fresh, const Settings& settings,
-                                                Span<const std::uint8_t> data);
+                                                Span<const std::uint8_t> data, std::string& annex);
 
  private:
   struct Window {  // lower <= OPT <= upper, and the guesses that prove it
@@ -293,7 +421,10 @@ class DynamicMaximizer {
   using Guesses = std::map<int, std::unique_ptr<Guess>>;
 
   void check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const;
-  void insert(const Key& id, const PayloadBatch* payload, std::size_t row);
+  void check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const;
+  template <class Work>
+  void atomically(Work&& work);
+  void insert(const Key& id, Row row, std::uint32_t group);  // which holds the row from now on
   void erase(const Key& id);
   void tend_window();
   void tend_all(double single);
@@ -304,6 +435,7 @@ class DynamicMaximizer {
   Solution published() const;
   Solution refined() const;
   Solution live_solution(const Guess& guess) const;
+  void extend(Solution& solution, std::vector<Slot> pool) const;
   void draw_candidates(std::vector<Slot>& pool) const;
   double greedy_bound(const Solution& solution) const;
 

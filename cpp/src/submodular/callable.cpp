@@ -20,6 +20,11 @@ class Callable final : public Objective {
   const char* columns() const noexcept override { return "nothing but the id"; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_keys = true;
+    out.keys.push_back(key(row));
+    out.end_row();
+  }
   bool may_fail() const noexcept override { return true; }
   std::size_t nbytes() const noexcept override {
     std::size_t total = numbers_.capacity() * sizeof(std::int64_t) + texts_.capacity() * sizeof(std::string);
@@ -41,6 +46,9 @@ class Callable final : public Objective {
   }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, kind = kind_, numbers = numbers_, texts = texts_] { kind_ = kind, numbers_ = numbers, texts_ = texts; };
+  }
 
   std::shared_ptr<const Oracle> oracle_;
   std::uint64_t version_ = 0;
@@ -148,13 +156,13 @@ CallableChain::Answer CallableChain::checked(double answer, std::uint32_t level,
   const bool is_gain = f_.oracle().gives_gains();
   const double before = is_gain ? value(level) : f_of_[level];
   const double gain = is_gain ? answer : answer - before;
-  const std::string place = " for id " + asked.str() + " over a set of " + std::to_string(ends_[level]);
+  const auto place = [&] { return " for id " + asked.str() + " over a set of " + std::to_string(ends_[level]); };
   if (!(std::abs(answer) <= largest_magnitude))  // NaN fails it
-    throw std::invalid_argument("the function returned " + shown(answer) + place + ": it must be finite, at most " +
+    throw std::invalid_argument("the function returned " + shown(answer) + place() + ": it must be finite, at most " +
                                 shown(largest_magnitude));
   // Sums of other orders differ by rounding; below 1e-15 a difference of numbers of order 1 means nothing.
   if (gain < -1e-9 * std::max(std::abs(before), std::abs(answer)) - 1e-15)
-    throw NonMonotoneError("the function falls by " + shown(-gain) + place + ": it must not fall when its set grows");
+    throw NonMonotoneError("the function falls by " + shown(-gain) + place() + ": it must not fall when its set grows");
   return {gain < smallest_magnitude ? 0.0 : gain, is_gain ? 0.0 : answer};
 }
 

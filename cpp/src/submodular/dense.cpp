@@ -2,12 +2,14 @@
 // level is one pass of a kernel over two or three rows.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "dense_kernels.hpp"
 #include "dense_rows.hpp"
 #include "payload.hpp"
 #include "pyalgo/errors.hpp"
+#include "pyalgo/simd.hpp"
 #include "separable.hpp"
 
 namespace pyalgo::submodular {
@@ -35,6 +37,11 @@ class Dense final : public Objective {
   const char* columns() const noexcept override { return labels_.columns; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override { return make_chain_(*this); }
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_values = true;
+    out.values.insert(out.values.end(), x_[row], x_[row] + x_.width());
+    out.end_row();
+  }
   std::size_t nbytes() const noexcept override {
     return x_.nbytes() + (parameters_.capacity() + zeros_.capacity()) * sizeof(double);
   }
@@ -58,6 +65,9 @@ class Dense final : public Objective {
   void do_drop(Row row) override { x_.clear(row); }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, parameters = parameters_, zeros = zeros_, x = x_] { parameters_ = parameters, zeros_ = zeros, x_ = x; };
+  }
 
   Labels labels_;
   MakeChain make_chain_;

@@ -2,15 +2,11 @@
 
 #include "rules.inl"
 
-template <std::size_t width>
-struct VectorOf {
-  typedef double type __attribute__((vector_size(width * sizeof(double))));
-};
-template <>
-struct VectorOf<1> {
-  using type = double;
-};
-using V = typename VectorOf<lanes>::type;
+#if defined(PYALGO_VECTORS)
+typedef double V __attribute__((vector_size(lanes * sizeof(double))));
+#else
+using V = double;
+#endif
 
 constexpr std::size_t parts = dense_lanes / lanes;
 

@@ -26,9 +26,9 @@ Guess::Guess(const Guess& other)
       levels_(other.levels_),
       beyond_(other.beyond_),
       size_(other.size_),
+      live_gain_(other.live_gain_),
       listed_(other.listed_),
-      stale_(other.stale_),
-      live_gain_(other.live_gain_) {}
+      stale_(other.stale_) {}
 
 // With |G| < k nothing live has a marginal of tau over G, so OPT <= f(G) + k tau.
 double Guess::upper_bound() const noexcept { return full() ? HUGE_VAL : value() + gamma() / 2; }
@@ -65,6 +65,7 @@ void Guess::add_to_sample(Slot slot) {
   push_tight(level.members, slot);
   note_sample(ground_.elements[slot]);
   ++size_;
+  sampled(slot);
 }
 
 void Guess::build(std::vector<Slot> candidates) {
@@ -121,6 +122,16 @@ void Guess::sweep() {
   };
   for (Level& level : levels_) live_only(level.members, level.sample);
   live_only(beyond_, none);
+}
+
+void Guess::purge() {
+  for (std::uint32_t i = 1; i <= top(); ++i) {
+    const std::vector<Slot>& sample = levels_[i - 1].sample;
+    if (std::all_of(sample.begin(), sample.end(), [this](Slot slot) { return live(slot); })) continue;
+    rebuild(i);
+    break;
+  }
+  sweep();
 }
 
 void Guess::clear() {
@@ -207,7 +218,7 @@ void Guess::audit() const {
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
     if (!ground_.ids.linked(slot)) continue;
     std::uint32_t depth = 0;  // by definition, level by level from the bottom; an element of S_i is in no higher level
-    if (contains(ground_.elements[slot].single))
+    if (contains(ground_.single(slot)))
       while (depth <= top() && joins(slot, depth)) {
         ++depth;
         if (depth <= top() && std::count(levels_[depth - 1].sample.begin(), levels_[depth - 1].sample.end(), slot) > 0) break;
@@ -223,7 +234,7 @@ void Guess::audit() const {
     if (const char* rule = broken(level)) fail(rule);
   }
   if (const char* rule = broken()) fail(rule);
-  if (size != size_ || size > ground_.settings.k) fail("the size of the prefix is off");
+  if (size != size_ || size > capacity()) fail("the size of the prefix is off");
   if (!full() && beyond_.size() > 0) fail("candidates are left although the prefix is not full");
 }
 
@@ -241,7 +252,7 @@ void Guess::audit_marginals() const {
       const double expected = fresh->top_gain(row(slot));
       if (chain_->gain(row(slot), depth) != expected) throw std::logic_error("a marginal depends on the chain's history");
       chain_->gains(row(slot), gains.data());
-      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.elements[slot].single)
+      if (std::abs(gains[depth] - expected) > 1e-10 * ground_.single(slot))
         throw std::logic_error("the pass over all prefixes and a marginal of one disagree");
     }
   }
@@ -267,7 +278,7 @@ void Guess::load(SnapshotReader& in) {
     slots.resize(in.count(4));
     for (Slot& slot : slots) {
       slot = in.u32();
-      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.elements[slot].single) ||
+      if (slot >= places.size() || !ground_.ids.taken(slot) || !contains(ground_.single(slot)) ||
           places[slot] != none)
         in.fail("elements of the guess, each once");
       places[slot] = place;
@@ -281,7 +292,7 @@ void Guess::load(SnapshotReader& in) {
     read(level.members, depth_of, i);
     read(level.sample, sampled_at, i);
     size_ += static_cast<std::uint32_t>(level.sample.size());
-    if (level.sample.empty() || size_ > ground_.settings.k) in.fail("samples of at least one and in all at most k elements");
+    if (level.sample.empty() || size_ > capacity()) in.fail("samples of at least one and in all at most k elements");
     chain_->open();
     for (Slot slot : level.sample) {
       level.gains.push_back(chain_->add(row(slot)));
@@ -289,6 +300,7 @@ void Guess::load(SnapshotReader& in) {
     }
     if (broken(level) != nullptr) in.fail("a level that needs no rebuild");
     levels_.push_back(std::move(level));
+    for (Slot slot : levels_.back().sample) sampled(slot);
   }
   refresh_live_gain();
   read(beyond_, depth_of, n_levels + 1);
@@ -303,7 +315,7 @@ void Guess::load(SnapshotReader& in) {
     listed_ += depth != none;
     element.lists += depth != none;
     stale_ += depth != none && !element.live;
-    if (!element.live || !contains(element.single)) continue;
+    if (!element.live || !contains(ground_.single(slot))) continue;
     const bool right = depth != none && joins(slot, depth - 1) &&
                        (depth > n_levels || sampled_at[slot] == depth || !joins(slot, depth));
     if (!right) in.fail("every live element of the guess at its level");

@@ -3,6 +3,8 @@
 // passes all prefixes, and its variance given a prefix is the same sequence of operations however long the chain is.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "dense_kernels.hpp"
 #include "dense_rows.hpp"
@@ -12,6 +14,8 @@
 
 namespace pyalgo::submodular {
 namespace {
+
+#include "rules.inl"
 
 // Squares of features and of the noise stay far within the range of a double.
 constexpr double largest_feature = 1e50;
@@ -29,6 +33,11 @@ class LogDet final : public Objective {
   }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_values = true;
+    out.values.insert(out.values.end(), x_[row], x_[row] + x_.width());
+    out.end_row();
+  }
   std::size_t nbytes() const noexcept override { return x_.nbytes(); }
 
   double covariance(Row a, Row b) const noexcept {  // K_ab / noise^2
@@ -50,6 +59,9 @@ class LogDet final : public Objective {
   void do_drop(Row row) override { x_.clear(row); }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, x = x_] { x_ = x; };
+  }
 
   Kernel kernel_;
   double decay_, precision_;
@@ -95,9 +107,7 @@ class LogDetChain final : public PrefixChain {
 
  private:
   // `excess`: by how much the element's variance exceeds the noise, which is 1 here.
-  static double half_log(double excess) noexcept {
-    return excess > smallest_magnitude ? 0.5 * std::log1p(excess) : 0.0;
-  }
+  static double half_log(double excess) noexcept { return excess > smallest_magnitude ? 0.5 * log1p_of(excess) : 0.0; }
 
   // Continues the forward substitution for the row from element `from` to before `to`.
   void solve(Row row, std::size_t from, std::size_t to, double& excess) const {

@@ -1,29 +1,31 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <mutex>
+#include <numeric>
 #include <stdexcept>
+#include <tuple>
 
-#include "greedy.hpp"
 #include "levels.hpp"
+#include "matroid_guess.hpp"
 #include "param.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/growth.hpp"
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
-namespace {
-
-// How many candidates a guess puts into the pool of a refined query, times k.
-constexpr std::size_t candidates_per_pick = 2;
 
 std::unique_ptr<Guess> make_guess(GroundSet& ground, int j) {
+  if (ground.settings.constraint) return std::make_unique<MatroidGuess>(ground, j);
   if (ground.settings.method == Method::param) return std::make_unique<ParamGuess>(ground, j);
   return std::make_unique<LevelsGuess>(ground, j);
 }
 
-}  // namespace
-
-double Settings::ratio() const noexcept { return (method == Method::levels ? 1 - eps : 1) / (2 * (1 + eps)); }
+double Settings::ratio() const noexcept {
+  if (constraint) return 1 / (4 + eps);
+  return (method == Method::levels ? 1 - eps : 1) / (2 * (1 + eps));
+}
 
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
@@ -33,7 +35,9 @@ void GroundSet::drop_if_unused(Slot slot) {
 }
 
 DynamicMaximizer::DynamicMaximizer(std::shared_ptr<Objective> objective, const Settings& settings)
-    : ground_{std::move(objective), Geometric(1.0 + settings.eps), settings, {}, {}, 0, 0} {}
+    : ground_{std::move(objective), Geometric(1.0 + settings.eps), settings, {}, {}, 0, 0} {
+  if (settings.constraint) ground_.settings.k = std::min(settings.k, settings.constraint->rank());
+}
 
 DynamicMaximizer::~DynamicMaximizer() {
   std::lock_guard<Objective> lock(*ground_.objective);
@@ -41,30 +45,147 @@ DynamicMaximizer::~DynamicMaximizer() {
     if (ground_.ids.taken(slot)) ground_.objective->drop(ground_.elements[slot].row);
 }
 
-void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) {
+// Runs work that a marginal may end by throwing; then everything is what it was before.
+template <class Work>
+void DynamicMaximizer::atomically(Work&& work) {
+  cache_[0].reset(), cache_[1].reset();
+  const auto& constraint = ground_.settings.constraint;
+  if (!ground_.objective->may_fail() && !(constraint && constraint->may_fail())) return work();
+  const Objective::Restore restore_objective = ground_.objective->backup();
+  GroundSet ground = ground_;
+  auto magnitudes = magnitudes_;
+  Guesses guesses;
+  for (const auto& [j, guess] : guesses_) guesses.emplace(j, guess->clone());
+  const auto window = std::make_tuple(slack_, activations_, activation_queries_, queries_at_widening_);
+  try {
+    work();
+  } catch (...) {
+    restore_objective();
+    guesses_ = std::move(guesses);
+    ground_ = std::move(ground);
+    magnitudes_ = std::move(magnitudes);
+    std::tie(slack_, activations_, activation_queries_, queries_at_widening_) = window;
+    throw;
+  }
+}
+
+void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload,
+                              Span<const std::uint32_t> groups) {
   std::lock_guard<Objective> lock(*ground_.objective);
   check(op, ids, payload);
-  if (op.size() > 0) cache_[0].reset(), cache_[1].reset();
-  for (std::size_t i = 0; i < op.size(); ++i) {
-    ++ground_.epoch;
-    if (op[i] > 0)
-      insert(ids[i], payload, i);
-    else
-      erase(ids[i]);
+  const std::uint32_t n_groups = ground_.n_groups();
+  if (n_groups > 0 && groups.size() != op.size()) throw std::invalid_argument("groups must be as many as rows");
+  for (std::uint32_t group : groups)
+    if (group >= n_groups) throw std::invalid_argument("groups must be of the constraint");
+  if (op.size() == 0) return;
+  atomically([&] {
+    for (std::size_t i = 0; i < op.size(); ++i) {
+      if (op[i] < 0) {
+        erase(ids[i]);
+      } else if (payload != nullptr) {
+        insert(ids[i], ground_.objective->add(*payload, i), n_groups > 0 ? groups[i] : 0);
+      } else {
+        const Row row = ground_.objective->known(static_cast<std::size_t>(ids[i].number));
+        ground_.objective->hold(row);
+        insert(ids[i], row, n_groups > 0 ? groups[i] : 0);
+      }
+    }
+  });
+}
+
+void DynamicMaximizer::merge(const DynamicMaximizer& other) {
+  Objective& objective = *ground_.objective;
+  const Objective& theirs = *other.ground_.objective;
+  std::vector<std::mutex*> mutexes = objective.mutexes();
+  mutexes.insert(mutexes.end(), theirs.mutexes().begin(), theirs.mutexes().end());
+  std::sort(mutexes.begin(), mutexes.end(), std::less<>());
+  mutexes.erase(std::unique(mutexes.begin(), mutexes.end()), mutexes.end());
+  std::vector<std::unique_lock<std::mutex>> locks;
+  for (std::mutex* mutex : mutexes) locks.emplace_back(*mutex);
+
+  // Elements whose rows this objective has already, and those that come with their payload.
+  OwnedKeys ids, new_ids;
+  std::vector<Row> rows;
+  std::vector<std::uint32_t> groups, new_groups;
+  OwnedPayload payload;
+  for (Slot slot = 0; slot < other.ground_.elements.size(); ++slot) {
+    if (!other.ground_.ids.linked(slot)) continue;
+    const Key id = other.ground_.ids.at(slot);
+    const Row row = other.ground_.elements[slot].row;
+    if (&objective == &theirs || objective.knows(id)) {
+      ids.push_back(id);
+      groups.push_back(other.ground_.group(slot));
+      rows.push_back(&objective == &theirs ? row : objective.known(static_cast<std::size_t>(id.number)));
+    } else {
+      new_ids.push_back(id);
+      new_groups.push_back(other.ground_.group(slot));
+      theirs.read(row, payload);
+    }
   }
+  std::vector<std::string_view> texts, new_texts;
+  const KeyColumn column = ids.view(texts), new_column = new_ids.view(new_texts);
+  const std::vector<std::int8_t> inserts(std::max(column.size(), new_column.size()), 1);
+  const PayloadBatch batch = payload.view();
+  check_ids({inserts.data(), column.size()}, column);
+  check_ids({inserts.data(), new_column.size()}, new_column);
+  std::vector<std::uint32_t> all(new_column.size());
+  std::iota(all.begin(), all.end(), 0U);
+  if (!all.empty()) objective.check(batch, all);
+  atomically([&] {
+    for (std::size_t i = 0; i < column.size(); ++i) {
+      objective.hold(rows[i]);
+      insert(column[i], rows[i], groups[i]);
+    }
+    for (std::size_t i = 0; i < new_column.size(); ++i) insert(new_column[i], objective.add(batch, i), new_groups[i]);
+  });
+}
+
+void DynamicMaximizer::erase_forever(const KeyColumn& ids) {
+  Objective& objective = *ground_.objective;
+  std::lock_guard<Objective> lock(objective);
+  atomically([&] {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ground_.ids.find(ids[i]) != KeyTable::npos) erase(ids[i]);
+      if (objective.knows(ids[i])) objective.forget(static_cast<std::size_t>(ids[i].number));
+    }
+    for (auto& [j, guess] : guesses_) guess->purge();
+    if (!ground_.settings.all_guesses) tend_window();
+  });
 }
 
 // Everything that can be wrong with a batch is found here, before anything changes.
 void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const {
   using Kind = BatchError::Kind;
+  check_ids(op, ids);
   const Objective& objective = *ground_.objective;
+  std::vector<std::uint32_t> inserts;
+  for (std::uint32_t i = 0; i < op.size(); ++i) {
+    if (op[i] < 0) continue;
+    inserts.push_back(i);
+    const Key id = ids[i];
+    const bool known = objective.knows(id);
+    if (payload == nullptr && !known)
+      throw BatchError(Kind::unknown_element, i,
+                       "id " + id.str() + " has no payload: give " + objective.columns() +
+                           (objective.n_known() > 0
+                                ? ", or an id from 0 to " + std::to_string(objective.n_known() - 1) + " of the objective"
+                                : std::string(" with the insert")));
+    if (payload != nullptr && known)
+      throw BatchError(Kind::value, i,
+                       "id " + id.str() + " comes with payload, but the objective holds payload for it already: leave " +
+                           objective.columns() + " out, or choose another id");
+  }
+  if (payload != nullptr && !inserts.empty()) objective.check(*payload, inserts);
+}
+
+void DynamicMaximizer::check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const {
+  using Kind = BatchError::Kind;
   if (ids.size() > 0 && ground_.ids.kind() != KeyKind::none && ids.kind != ground_.ids.kind())
     throw BatchError(Kind::type, 0,
                      "ids are " + std::string(ids.kind == KeyKind::text ? "strings" : "integers") +
                          " here, but were of the other kind before: one data set takes one kind");
   KeyTable touched;  // ids of this batch, and whether each is in the set after the rows so far
   std::vector<bool> present;
-  std::vector<std::uint32_t> inserts;
   for (std::uint32_t i = 0; i < op.size(); ++i) {
     const Key id = ids[i];
     std::uint32_t at = touched.find(id);
@@ -78,50 +199,35 @@ void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, c
     if (op[i] < 0 && !present[at])
       throw BatchError(Kind::unknown_element, i, "id " + id.str() + " cannot be deleted: it is not in the set");
     present[at] = op[i] > 0;
-    if (op[i] < 0) continue;
-    inserts.push_back(i);
-    const bool known = id.kind == KeyKind::integer && id.number >= 0 &&
-                       static_cast<std::uint64_t>(id.number) < objective.n_known();
-    if (payload == nullptr && !known)
-      throw BatchError(Kind::unknown_element, i,
-                       "id " + id.str() + " has no payload: give " + objective.columns() +
-                           (objective.n_known() > 0
-                                ? ", or an id from 0 to " + std::to_string(objective.n_known() - 1) + " of the objective"
-                                : std::string(" with the insert")));
-    if (payload != nullptr && known)
-      throw BatchError(Kind::value, i,
-                       "id " + id.str() + " comes with payload, but the objective holds payload for it already: leave " +
-                           objective.columns() + " out, or choose another id");
   }
-  if (payload != nullptr && !inserts.empty()) objective.check(*payload, {inserts.data(), inserts.size()});
 }
 
-void DynamicMaximizer::insert(const Key& id, const PayloadBatch* payload, std::size_t row) {
-  Objective& objective = *ground_.objective;
-  Element element;
-  if (payload != nullptr) {
-    element.row = objective.add(*payload, row);
-  } else {
-    element.row = objective.known(static_cast<std::size_t>(id.number));
-    objective.hold(element.row);
-  }
-  element.single = objective.single(element.row);
-  element.live = 1;
+void DynamicMaximizer::insert(const Key& id, Row row, std::uint32_t group) {
+  const double single = ground_.objective->single(row);
+  ++ground_.epoch;
   ++ground_.queries;
+  Element element;
+  element.row = row;
+  element.live = 1;
   const Slot slot = ground_.ids.insert(id);
   if (slot >= ground_.elements.size()) push_tight(ground_.elements, Element{});
   ground_.elements[slot] = element;
-  if (element.single == 0) return;  // worth nothing to any set: in no guess
-  ++magnitudes_[ground_.grid.index(element.single)];
-  if (ground_.settings.all_guesses) tend_all(element.single);
+  if (ground_.n_groups() > 0) {
+    ground_.groups.resize(ground_.elements.size());
+    ground_.groups[slot] = group;
+  }
+  if (single == 0) return;  // worth nothing to any set: in no guess
+  ++magnitudes_[ground_.grid.index(single)];
+  if (ground_.settings.all_guesses) tend_all(single);
   for (auto& [j, guess] : guesses_)
-    if (guess->contains(element.single)) guess->insert(slot);
+    if (guess->contains(single)) guess->insert(slot);
   if (!ground_.settings.all_guesses) tend_window();
 }
 
 void DynamicMaximizer::erase(const Key& id) {
+  ++ground_.epoch;
   const Slot slot = ground_.ids.find(id);
-  const double single = ground_.elements[slot].single;
+  const double single = ground_.single(slot);
   ground_.ids.unlink(slot);
   ground_.elements[slot].live = 0;
   if (single > 0) {
@@ -141,8 +247,7 @@ void DynamicMaximizer::erase(const Key& id) {
 
 // The faithful grid: every guess that some live element belongs to.
 void DynamicMaximizer::tend_all(double single) {
-  const int last = ground_.grid.index(2.0 * ground_.settings.k * single) + 1;
-  for (int j = ground_.grid.index(single) - 1; j <= last; ++j) {
+  for (int j = ground_.grid.index(single) - 1; GuessRange(ground_, j).tau <= single; ++j) {
     if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
       guesses_.emplace(j, make_guess(ground_, j));
   }
@@ -169,7 +274,8 @@ bool DynamicMaximizer::proves_ratio(const Window& proven) const {
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
 // (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
 // is left in a sample, method "param"). So the search for a proof goes up
-// while the highest guess is full and down while the lowest is not, one guess at a time, and ends.
+// while the highest guess is full and down while the lowest is not, one guess at a time, and ends. With a constraint no
+// prefix is ever full, and the guess whose range ends right above the largest f({e}) is the one that proves it.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
@@ -178,6 +284,7 @@ void DynamicMaximizer::tend_window() {
   const int largest = magnitudes_.rbegin()->first;
   Window proven = window();
   for (; !proves_ratio(proven); proven = window()) {
+    if (ground_.settings.constraint && guesses_.count(largest) > 0) break;  // only a function that is no matroid gets here
     if (guesses_.empty() || guesses_.rbegin()->first < largest - 1) {
       while (!guesses_.empty()) park(guesses_.begin());
       activate(largest);
@@ -207,7 +314,7 @@ void DynamicMaximizer::activate(int j) {
   auto guess = make_guess(ground_, j);
   std::vector<Slot> candidates;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot) && guess->contains(ground_.elements[slot].single)) candidates.push_back(slot);
+    if (ground_.ids.linked(slot) && guess->contains(ground_.single(slot))) candidates.push_back(slot);
   guess->build(std::move(candidates));
   guesses_.emplace(j, std::move(guess));
   ++activations_;
@@ -217,197 +324,6 @@ void DynamicMaximizer::activate(int j) {
 DynamicMaximizer::Guesses::iterator DynamicMaximizer::park(Guesses::iterator guess) {
   guess->second->clear();
   return guesses_.erase(guess);
-}
-
-Solution DynamicMaximizer::query(bool refine, bool certificate) const {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  std::optional<Solution>& cached = cache_[refine];
-  if (!cached) cached = refine ? refined() : published();
-  Solution solution = *cached;
-  for (Slot slot : solution.slots) solution.ids.push_back(ground_.ids.at(slot));
-  if (certificate) solution.upper_bound = std::min(solution.upper_bound, greedy_bound(solution));
-  return solution;
-}
-
-// The live sample of the best guess; where it lacks some of k, those that came nearest to it.
-Solution DynamicMaximizer::published() const {
-  Solution best;
-  const Guess* source = nullptr;
-  for (const auto& [j, guess] : guesses_) {
-    Solution solution = live_solution(*guess);
-    if (solution.value > best.value) best = std::move(solution), source = guess.get();
-  }
-  if (source != nullptr && best.slots.size() < ground_.settings.k) {
-    std::vector<Slot> pool;
-    source->append_candidates(ground_.settings.k, pool);
-    best = lazy_greedy(ground_, std::move(pool), std::move(best));
-  }
-  if (!magnitudes_.empty()) best.upper_bound = std::max(best.value, window().upper);
-  return best;
-}
-
-// Lazy greedy over the live samples of every guess worth at least 0.4 of the best and those that came nearest to them, and
-// the drawn candidates.
-Solution DynamicMaximizer::refined() const {
-  Solution best = published();
-  std::vector<Slot> pool;
-  for (const auto& [j, guess] : guesses_)
-    if (guess->live_gain() >= 0.4 * best.value) {
-      guess->append_live_sample(pool);
-      guess->append_candidates(candidates_per_pick * ground_.settings.k, pool);
-    }
-  draw_candidates(pool);
-  Solution greedy = lazy_greedy(ground_, std::move(pool));
-  if (greedy.value <= best.value) return best;
-  greedy.upper_bound = std::max(greedy.value, best.upper_bound);
-  greedy.guess = best.guess;
-  return greedy;
-}
-
-Solution DynamicMaximizer::live_solution(const Guess& guess) const {
-  Solution solution;
-  solution.guess = guess.gamma();
-  guess.append_live_sample(solution.slots);
-  const auto chain = ground_.objective->chain();
-  chain->open();
-  for (Slot slot : solution.slots) solution.gains.push_back(chain->add(ground_.elements[slot].row));
-  solution.value = chain->value();
-  return solution;
-}
-
-void DynamicMaximizer::draw_candidates(std::vector<Slot>& pool) const {
-  if (ground_.settings.refine_budget == 0) return;
-  std::vector<Slot> live;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot)) live.push_back(slot);
-  // A stream of its own: the guesses' streams have their grid index for a number.
-  PhiloxStream random(ground_.settings.seed, std::numeric_limits<std::uint32_t>::max() / 2, ground_.epoch);
-  const std::size_t drawn = std::min<std::size_t>(live.size(), ground_.settings.refine_budget);
-  for (std::size_t i = 0; i < drawn; ++i) {
-    std::swap(live[i], live[i + random.below(static_cast<std::uint32_t>(live.size() - i))]);
-    pool.push_back(live[i]);
-  }
-}
-
-// OPT <= f(S) + the sum of the k largest f(e|S), for any S.
-double DynamicMaximizer::greedy_bound(const Solution& solution) const {
-  const auto chain = ground_.objective->chain();
-  chain->open();
-  for (Slot slot : solution.slots) chain->add(ground_.elements[slot].row);
-  std::vector<double> gains;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot)) gains.push_back(chain->top_gain(ground_.elements[slot].row));
-  const std::size_t k = std::min<std::size_t>(gains.size(), ground_.settings.k);
-  std::partial_sort(gains.begin(), gains.begin() + static_cast<std::ptrdiff_t>(k), gains.end(), std::greater<>());
-  double bound = chain->value();
-  for (std::size_t i = 0; i < k; ++i) bound += gains[i];
-  return bound;
-}
-
-std::size_t DynamicMaximizer::nbytes() const noexcept {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  std::size_t total = sizeof *this + ground_.ids.nbytes() + ground_.elements.capacity() * sizeof(Element) +
-                      ground_.objective->nbytes();
-  for (const auto& [j, guess] : guesses_) total += guess->nbytes();
-  return total;
-}
-
-std::vector<Ladder> DynamicMaximizer::ladders() const {
-  std::vector<Ladder> all;
-  for (const auto& [j, guess] : guesses_) all.push_back({j, guess->samples()});
-  return all;
-}
-
-void DynamicMaximizer::audit() const {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  std::map<int, std::uint32_t> magnitudes;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot) {
-    const Element& element = ground_.elements[slot];
-    if (!ground_.ids.taken(slot)) continue;
-    if (element.live != ground_.ids.linked(slot)) throw std::logic_error("an id and its element disagree on being live");
-    if (!element.live && element.lists == 0) throw std::logic_error("a dead element was not dropped");
-    if (element.live && element.single != ground_.objective->single(element.row))
-      throw std::logic_error("f of element " + ground_.ids.at(slot).str() + " changed");
-    if (element.live && element.single > 0) ++magnitudes[ground_.grid.index(element.single)];
-  }
-  if (magnitudes != magnitudes_) throw std::logic_error("the counts by magnitude are off");
-  for (const auto& [j, guess] : guesses_) {
-    guess->audit();
-    if (ground_.settings.all_guesses && guess->empty()) throw std::logic_error("an empty guess was kept");
-  }
-  if (magnitudes_.empty()) return;
-  if (!proves_ratio(window())) throw std::logic_error("the guesses kept do not prove the ratio");
-}
-
-std::string DynamicMaximizer::save() const {
-  std::lock_guard<Objective> lock(*ground_.objective);
-  SnapshotWriter out;
-  ground_.objective->save(out);
-  out.u64(ground_.epoch);
-  out.u64(ground_.queries);
-  out.u32(slack_);
-  out.u64(activations_);
-  out.u64(activation_queries_);
-  out.u64(queries_at_widening_);
-  ground_.ids.save(out);
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.taken(slot)) out.u32(ground_.elements[slot].row);
-  out.u32(static_cast<std::uint32_t>(guesses_.size()));
-  for (const auto& [j, guess] : guesses_) {
-    out.i64(j);
-    guess->save(out);
-  }
-  return std::move(out).finish();
-}
-
-std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objective> fresh, const Settings& settings,
-                                                         Span<const std::uint8_t> data) {
-  SnapshotReader in(data);
-  Objective& objective = *fresh;
-  objective.load(in);
-  auto loaded = std::make_unique<DynamicMaximizer>(std::move(fresh), settings);
-  GroundSet& ground = loaded->ground_;
-  ground.epoch = in.u64();
-  ground.queries = in.u64();
-  loaded->slack_ = in.u32();
-  loaded->activations_ = in.u64();
-  loaded->activation_queries_ = in.u64();
-  loaded->queries_at_widening_ = in.u64();
-  if (loaded->slack_ > 1000) in.fail("a slack of at most 1000 guesses");
-  KeyTable ids = KeyTable::load(in);
-  std::vector<Element> elements(ids.capacity());
-  for (Slot slot = 0; slot < ids.capacity(); ++slot) {
-    if (!ids.taken(slot)) continue;
-    Element& element = elements[slot];
-    element.row = in.u32();
-    if (!objective.has(element.row)) in.fail("elements with rows of the objective");
-    element.single = objective.single(element.row);
-    element.live = ids.linked(slot);
-    if (element.live && element.single > 0) ++loaded->magnitudes_[ground.grid.index(element.single)];
-  }
-  for (Slot slot = 0; slot < ids.capacity(); ++slot)
-    if (ids.taken(slot)) objective.hold(elements[slot].row);
-  ground.elements = std::move(elements);
-  ground.ids = std::move(ids);  // from here on the destructor lets go of the rows
-  objective.settle();
-  const std::size_t n_guesses = in.count(12);
-  for (std::size_t i = 0; i < n_guesses; ++i) {
-    const std::int64_t j = in.i64();
-    if (j < -10'000'000 || j > 10'000'000) in.fail("a grid index within ten million");
-    if (!loaded->guesses_.empty() && j <= loaded->guesses_.rbegin()->first) in.fail("guesses in ascending order");
-    if (!settings.all_guesses && i > 0 && j != loaded->guesses_.rbegin()->first + 1) in.fail("guesses without a gap");
-    auto guess = make_guess(ground, static_cast<int>(j));
-    guess->load(in);
-    if (guess->empty() && settings.all_guesses) in.fail("guesses that hold a live element");
-    loaded->guesses_.emplace(static_cast<int>(j), std::move(guess));
-  }
-  for (Slot slot = 0; slot < ground.elements.size(); ++slot) {
-    const Element& element = ground.elements[slot];
-    if (ground.ids.taken(slot) && !element.live && element.lists == 0)
-      in.fail("no deleted element that nothing refers to");
-  }
-  in.finish();
-  return loaded;
 }
 
 }  // namespace pyalgo::submodular

@@ -1,6 +1,8 @@
 // A weighted sum of objectives. A row of the mixture is a row of every component; its chains are the components'
 // chains.
+#include <algorithm>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "payload.hpp"
@@ -19,6 +21,14 @@ class Mixture final : public Objective {
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
   bool may_fail() const noexcept override { return may_fail_; }
+  void read(Row row, OwnedPayload& out) const override {
+    out.parts.resize(size());
+    for (std::size_t i = 0; i < size(); ++i) components_[i]->read(part(row, i), out.parts[i]);
+  }
+  void forget(std::size_t id) override {
+    for (const auto& component : components_) component->forget(id);
+    Objective::forget(id);
+  }
   void settle() override;
   std::size_t nbytes() const noexcept override;
 
@@ -41,6 +51,14 @@ class Mixture final : public Objective {
   }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    std::vector<Restore> components;
+    for (const auto& component : components_) components.push_back(component->backup());
+    return [this, components = std::move(components), parts = parts_] {
+      for (const Restore& restore : components) restore();
+      parts_ = parts;
+    };
+  }
 
   std::vector<std::shared_ptr<Objective>> components_;
   std::vector<double> weights_;
@@ -133,6 +151,8 @@ Mixture::Mixture(std::vector<std::shared_ptr<Objective>> components, Span<const 
 std::unique_ptr<PrefixChain> Mixture::chain() const { return std::make_unique<MixtureChain>(*this); }
 
 void Mixture::check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const {
+  if (payload.parts.size() != size())
+    throw BatchError(BatchError::Kind::value, rows.empty() ? 0 : rows[0], "inserts need " + columns_);
   for (std::size_t i = 0; i < size(); ++i) {
     try {
       components_[i]->check(payload.parts[i], rows);

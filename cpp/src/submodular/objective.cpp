@@ -36,6 +36,17 @@ Span<const double> PayloadBatch::values_of(std::size_t row) const {
   return values.subspan(begin, static_cast<std::size_t>(value_offsets[row + 1]) - begin);
 }
 
+void OwnedPayload::end_row() {
+  key_offsets.push_back(static_cast<std::int64_t>(keys.size()));
+  value_offsets.push_back(static_cast<std::int64_t>(values.size()));
+}
+
+PayloadBatch OwnedPayload::view() {
+  part_views_.clear();
+  for (OwnedPayload& part : parts) part_views_.push_back(part.view());
+  return {has_keys, key_offsets, keys.view(texts_), has_values, value_offsets, values, part_views_};
+}
+
 void PrefixChain::open() {
   do_open();
   values_.push_back(values_.back());
@@ -113,7 +124,13 @@ Row Objective::take() {
 Row Objective::add(const PayloadBatch& payload, std::size_t row) {
   const Row at = take();
   do_add(at, payload, row);
+  if (at < singles_.size()) singles_[at] = -1.0;
   return at;
+}
+
+double Objective::ask_single(Row row) const {
+  if (row >= singles_.size()) singles_.resize(holds_.size(), -1.0);
+  return singles_[row] = empty_->gain(row, 0);
 }
 
 void Objective::drop(Row row) {
@@ -127,6 +144,26 @@ void Objective::add_known(const PayloadBatch& payload, std::size_t rows) {
   for (std::uint32_t i = 0; i < rows; ++i) all[i] = i;
   check(payload, {all.data(), all.size()});
   for (std::size_t i = 0; i < rows; ++i) known_.push_back(add(payload, i));
+}
+
+bool Objective::knows(const Key& id) const noexcept {
+  return id.kind == KeyKind::integer && id.number >= 0 && static_cast<std::uint64_t>(id.number) < known_.size() &&
+         known_[static_cast<std::size_t>(id.number)] != forgotten;
+}
+
+void Objective::forget(std::size_t id) {
+  drop(known_[id]);
+  known_[id] = forgotten;
+}
+
+Objective::Restore Objective::backup() {
+  return [this, payload = do_backup(), holds = holds_, free = free_, known = known_, singles = singles_] {
+    payload();
+    holds_ = holds;
+    free_ = free;
+    known_ = known;
+    singles_ = singles;
+  };
 }
 
 void Objective::save(SnapshotWriter& out) const {
@@ -154,12 +191,13 @@ void Objective::load(SnapshotReader& in) {
   const std::size_t n_known = in.count(4);
   for (std::size_t i = 0; i < n_known; ++i) {
     const Row row = in.u32();
-    if (!has(row)) in.fail("known ids with rows in use");
+    if (row != forgotten && !has(row)) in.fail("known ids with rows in use");
     known_.push_back(row);
   }
   do_load(in);
   loading_ = holds_;
-  for (Row row : known_) hold(row);
+  for (Row row : known_)
+    if (row != forgotten) hold(row);
 }
 
 void Objective::settle() {

@@ -1,5 +1,5 @@
 // The rules of separable objectives, f(S) = sum over targets u of what u's aggregate over S is worth. For V = double or a
-// vector of doubles; every operation but log1p is exact in IEEE arithmetic, so that all widths give the same bits. Included
+// vector of doubles; every operation is one that IEEE arithmetic defines, so that all widths give the same bits. Included
 // inside a namespace for each SIMD level.
 //
 // `after` is the aggregate `total` once x arrives, `worth` what an aggregate is worth; p is the target's own number. Linear
@@ -15,15 +15,17 @@ inline V smaller(V a, V b) noexcept {
   return a < b ? a : b;
 }
 
-template <class V, class Function>
-inline V each(V v, Function function) noexcept {
+template <class V>
+inline V root(V v) noexcept {
   if constexpr (std::is_same_v<V, double>) {
-    return function(v);
-  } else {
-    for (std::size_t lane = 0; lane < sizeof(V) / sizeof(double); ++lane) v[lane] = function(v[lane]);
+    return std::sqrt(v);
+  } else {  // one instruction, once errno is out of the way
+    for (std::size_t lane = 0; lane < sizeof(V) / sizeof(double); ++lane) v[lane] = std::sqrt(v[lane]);
     return v;
   }
 }
+
+#include "log1p.inl"
 
 struct Best {
   static constexpr bool linear = true;
@@ -59,14 +61,14 @@ struct Concave {
 struct Sqrt : Concave {
   template <class V>
   V worth(V total) const noexcept {
-    return each(total, [](double x) { return std::sqrt(x); });
+    return root(total);
   }
 };
 
 struct Log1p : Concave {
   template <class V>
   V worth(V total) const noexcept {
-    return each(total, [](double x) { return std::log1p(x); });
+    return log1p_of(total);
   }
 };
 

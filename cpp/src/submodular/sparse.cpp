@@ -2,11 +2,13 @@
 // there on), so all prefix marginals of an element come out of one pass over its targets' staircases.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "payload.hpp"
 #include "pyalgo/errors.hpp"
 #include "row_pool.hpp"
+#include "pyalgo/simd.hpp"
 #include "separable.hpp"
 
 namespace pyalgo::submodular {
@@ -36,6 +38,14 @@ class Sparse final : public Objective {
   const char* columns() const noexcept override { return labels_.columns; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override { return make_chain_(*this); }
+  void read(Row row, OwnedPayload& out) const override {
+    out.has_keys = out.has_values = true;
+    for (const Link& link : links_[row]) {
+      out.keys.push_back(targets_.table().at(link.target));
+      out.values.push_back(link.x);
+    }
+    out.end_row();
+  }
   std::size_t nbytes() const noexcept override {
     return targets_.nbytes() + links_.nbytes() + parameter_.capacity() * sizeof(double);
   }
@@ -53,6 +63,11 @@ class Sparse final : public Objective {
   }
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
+  Restore do_backup() override {
+    return [this, targets = targets_, parameter = parameter_, links = links_] {
+      targets_ = targets, parameter_ = parameter, links_ = links;
+    };
+  }
 
   std::size_t n_named() const noexcept { return parameters_.values.size(); }
   Key named(std::size_t i) const noexcept {

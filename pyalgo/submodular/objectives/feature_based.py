@@ -33,8 +33,7 @@ class FeatureBased(Objective):
     Parameters
     ----------
     concave : {"sqrt", "log1p", "inverse", "min"}
-        phi: the square root, log(1 + x), x / (1 + x), or min(x, cap). ``log1p`` is taken from the C library, so its
-        results may differ in the last bit between platforms.
+        phi: the square root, log(1 + x), x / (1 + x), or min(x, cap).
     cap : float
         The cap of ``"min"``.
     weights : sequence of float, or of (dimension, float), or mapping of dimension to float, optional

@@ -25,7 +25,7 @@ class LogDet(Objective):
     """f(S) = 1/2 log det(I + K_SS / noise^2): what noisy observations of S tell of a Gaussian process of covariance K.
 
     Sets of elements that differ from one another are worth the most. A marginal costs O(|S|^2) and |S| covariances, and
-    one pass yields the marginals over all prefixes. ``exp`` and ``log1p`` are taken from the C library, so results may
+    one pass yields the marginals over all prefixes. The exponential of ``"rbf"`` is the C library's, so its results may
     differ in the last bit between platforms.
 
     Parameters
