@@ -177,7 +177,9 @@ class LaminarMatroid(Constraint):
         groups = np.zeros(len(ids), dtype=np.uint32)
         if self.part_of is None and part is None:
             if inserted.any():
-                raise ValueError(f"column 'part' is missing: the constraint needs the part of every element; {self._choices()}")
+                raise ValueError(
+                    f"column 'part' is missing: the constraint needs the part of every element; {self._choices()}"
+                )
             return groups
         if self.part_of is not None and part is not None:
             raise ValueError("column 'part' is given, but the constraint has part_of: leave one of them out")
@@ -260,7 +262,9 @@ class CallableMatroid(Constraint):
             one = np.array(ids[row : row + 1], dtype=np.int64 if isinstance(ids, np.ndarray) else object)
             if not self.independent(one):
                 raise at_row(
-                    ValueError(f"row {row}: id {_scalars(one)[0]!r} is dependent alone, so no answer could have it: leave it out"),
+                    ValueError(
+                        f"row {row}: id {_scalars(one)[0]!r} is dependent alone, so no answer could have it: leave it out"
+                    ),
                     row,
                 )
         return np.empty(0, dtype=np.uint32)
@@ -292,7 +296,9 @@ def _capacity(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{what} must be an integer, got {value!r}")
     if not 1 <= value < 2**32:
-        raise ValueError(f"{what} must be from 1 to {2**32 - 1}, got {value!r}: leave elements out that may not be chosen")
+        raise ValueError(
+            f"{what} must be from 1 to {2**32 - 1}, got {value!r}: leave elements out that may not be chosen"
+        )
     return int(value)
 
 

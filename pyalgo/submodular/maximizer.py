@@ -302,7 +302,9 @@ class DynamicSubmodularMaximizer(Algorithm):
         params, payload = snapshot.unpack(cls, data)
         if (params.get("constraint") or {}).get("name") == CallableMatroid.name:
             if constraint is None:
-                raise SnapshotError("snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)")
+                raise SnapshotError(
+                    "snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)"
+                )
             params["constraint"] = constraint
         elif constraint is not None:
             raise ValueError("constraint is given, but the snapshot needs none: leave it out")

@@ -83,15 +83,17 @@ def with_part(columns, ops, part):
 @pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("constraint", ["partition", "laminar", "graphic", "uniform"])
 @pytest.mark.parametrize("guess_grid", ["window", "all"])
-def test_ratio_and_independence_at_every_step(kind, constraint, guess_grid, figure):
-    worst = 1.0
+def test_ratio_and_independence_at_every_step(kind, constraint, guess_grid):
     for trial in range(8):
         rng = np.random.default_rng([trial, len(constraint)])
         toy = Toy(kind, n=int(rng.integers(6, 12)), seed=trial)
         eps, k = float(rng.choice([0.1, 0.2, 0.5])), int(rng.integers(1, 6))
         given, independent, part = random_constraint(constraint, toy.n, rng)
         allowed = [
-            set(some) for size in range(k + 1) for some in itertools.combinations(range(toy.n), size) if independent(some)
+            set(some)
+            for size in range(k + 1)
+            for some in itertools.combinations(range(toy.n), size)
+            if independent(some)
         ]
         f = DynamicSubmodularMaximizer(toy.params, k, eps=eps, constraint=given, seed=trial, guess_grid=guess_grid)
         values = [(toy.value(some), some) for some in allowed]
@@ -112,9 +114,6 @@ def test_ratio_and_independence_at_every_step(kind, constraint, guess_grid, figu
                 assert optimum * (1 - 1e-9) <= result.upper_bound
             assert plain.ratio_lower_bound >= 1 / (4 + eps) * (1 - 1e-9)
             assert refined.value >= plain.value
-            if optimum > 0:
-                worst = min(worst, plain.value / optimum)
-    figure("submodular.12", f"worst ratio {worst:.3f}")
 
 
 @pytest.mark.claim("submodular.12")
@@ -197,9 +196,10 @@ def test_a_function_that_raises_changes_nothing():
     fail_at = -1
     f = DynamicSubmodularMaximizer({"name": "coverage"}, 3, constraint=independent, seed=2)
     f.insert([1, 2, 3, 4], items=[[1], [2, 3], [4], [5, 6, 7]])
-    before, calls = f.to_bytes(), 0
+    before, twin = f.to_bytes(), f.clone()
+    calls = 0
     batch = {"op": [1, -1, 1], "id": [5, 4, 6], "items": [[8, 9, 10], [], [11, 12]]}
-    f.clone().update(batch)
+    twin.update(batch)
     for fail_at in range(1, calls + 1):
         calls = 0
         with pytest.raises(RuntimeError, match="no answer"):
@@ -215,12 +215,20 @@ def test_a_function_that_raises_changes_nothing():
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: PartitionMatroid(None, {"a": 0}), ValueError, "capacities\\['a'\\] must be from 1 to 4294967295, got 0"),
+        (
+            lambda: PartitionMatroid(None, {"a": 0}),
+            ValueError,
+            "capacities\\['a'\\] must be from 1 to 4294967295, got 0",
+        ),
         (lambda: PartitionMatroid(None, {"a": -2}), ValueError, "got -2: leave elements out"),
         (lambda: PartitionMatroid(None, {"a": 1.5}), TypeError, "must be an integer, got 1.5"),
         (lambda: PartitionMatroid(None, {}), ValueError, "at least one group"),
         (lambda: PartitionMatroid(None, {(1, 2): 1}), TypeError, "strings or integers, got \\(1, 2\\)"),
-        (lambda: PartitionMatroid({"e": "b"}, {"a": 1}), ValueError, "part_of\\['e'\\]: part 'b' has no capacity: the groups are 'a'"),
+        (
+            lambda: PartitionMatroid({"e": "b"}, {"a": 1}),
+            ValueError,
+            "part_of\\['e'\\]: part 'b' has no capacity: the groups are 'a'",
+        ),
         (lambda: LaminarMatroid(None, {"a": 1}, {"a": "b"}), ValueError, "group 'b' has no capacity"),
         (lambda: LaminarMatroid(None, {"a": 1, "b": 1}, {"a": "b", "b": "a"}), ValueError, "back to itself"),
         (lambda: UniformMatroid(0), ValueError, "rank must be from 1"),
@@ -247,11 +255,17 @@ def test_parameters_out_of_range(change, error, text):
 
 def test_parts_out_of_range():
     by_column = DynamicSubmodularMaximizer({"name": "coverage"}, 2, constraint=PartitionMatroid(None, {"a": 1, "b": 1}))
-    by_map = DynamicSubmodularMaximizer({"name": "coverage"}, 2, constraint=PartitionMatroid({1: "a"}, {"a": 1, "b": 1}))
+    by_map = DynamicSubmodularMaximizer(
+        {"name": "coverage"}, 2, constraint=PartitionMatroid({1: "a"}, {"a": 1, "b": 1})
+    )
     by_function = DynamicSubmodularMaximizer({"name": "coverage"}, 2, constraint=lambda ids: 7 not in ids)
     free = DynamicSubmodularMaximizer({"name": "coverage"}, 2)
     for f, columns, text in [
-        (by_column, {"id": [1], "items": [[1]]}, "column 'part' is missing: the constraint needs the part of every element"),
+        (
+            by_column,
+            {"id": [1], "items": [[1]]},
+            "column 'part' is missing: the constraint needs the part of every element",
+        ),
         (by_column, {"id": [1, 2], "items": [[1], [2]], "part": ["a", "c"]}, "row 1: part 'c' has no capacity"),
         (by_map, {"id": [1, 2], "items": [[1], [2]]}, "row 1: id 2 has no part: name one"),
         (by_map, {"id": [1], "items": [[1]], "part": ["a"]}, "leave one of them out"),

@@ -1,5 +1,5 @@
-// Laminar matroids: capacities of groups that are nested or disjoint. One group is a uniform matroid, groups side by side
-// are a partition matroid.
+// Laminar matroids: capacities of groups that are nested or disjoint. One group is a uniform matroid, groups side by
+// side are a partition matroid.
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -20,7 +20,8 @@ class Laminar final : public Matroid {
 
   bool fits(const GroundSet& ground, Span<const Slot> set, Slot slot) const override {
     for (std::uint32_t g = ground.group(slot); g != no_group; g = parents_[g]) {
-      const auto taken = std::count_if(set.begin(), set.end(), [&](Slot other) { return within(ground.group(other), g); });
+      const auto taken =
+          std::count_if(set.begin(), set.end(), [&](Slot other) { return within(ground.group(other), g); });
       if (taken >= static_cast<std::ptrdiff_t>(capacities_[g])) return false;
     }
     return true;

@@ -5,7 +5,9 @@
 
 namespace pyalgo::submodular {
 
-double MatroidGuess::upper_bound() const noexcept { return value() + 2 * live_gain() + ground_.settings.k * range_.tau; }
+double MatroidGuess::upper_bound() const noexcept {
+  return value() + 2 * live_gain() + ground_.settings.k * range_.tau;
+}
 
 void MatroidGuess::append_live_sample(std::vector<Slot>& out) const {
   for (std::uint32_t a = 1; a <= top(); ++a)
@@ -28,8 +30,8 @@ MatroidGuess::Basis MatroidGuess::basis(std::uint32_t level) const {
   return basis;
 }
 
-// The level of the lightest x with I - x + e independent, of equals the latest, where I + e is not: the last element of the
-// shortest run of the heaviest that e does not fit. None if e alone is dependent.
+// The level of the lightest x with I - x + e independent, of equals the latest, where I + e is not: the last element of
+// the shortest run of the heaviest that e does not fit. None if e alone is dependent.
 std::optional<std::uint32_t> MatroidGuess::makes_room(const Basis& basis, Slot slot) const {
   if (!ground_.fits({}, slot)) return std::nullopt;
   std::size_t fits = 0, fails = basis.slots.size();
@@ -101,7 +103,8 @@ void MatroidGuess::audit() const {
       without.erase(without.begin() + static_cast<std::ptrdiff_t>(i));
       if (independent(without) && (lightest == set.size() || weights[i] <= weights[lightest])) lightest = i;
     }
-    if (lightest == set.size() || gain < 2 * weights[lightest]) throw std::logic_error("an element was promoted that may not be");
+    if (lightest == set.size() || gain < 2 * weights[lightest])
+      throw std::logic_error("an element was promoted that may not be");
     set.erase(set.begin() + static_cast<std::ptrdiff_t>(lightest));
     weights.erase(weights.begin() + static_cast<std::ptrdiff_t>(lightest));
   }

@@ -75,8 +75,8 @@ void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, 
   check(op, ids, payload);
   const std::uint32_t n_groups = ground_.n_groups();
   if (n_groups > 0 && groups.size() != op.size()) throw std::invalid_argument("groups must be as many as rows");
-  for (std::uint32_t group : groups)
-    if (group >= n_groups) throw std::invalid_argument("groups must be of the constraint");
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    if (n_groups > 0 && groups[i] >= n_groups) throw std::invalid_argument("groups must be of the constraint");
   if (op.size() == 0) return;
   atomically([&] {
     for (std::size_t i = 0; i < op.size(); ++i) {
@@ -275,17 +275,18 @@ bool DynamicMaximizer::proves_ratio(const Window& proven) const {
 // (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
 // is left in a sample, method "param"). So the search for a proof goes up
 // while the highest guess is full and down while the lowest is not, one guess at a time, and ends. With a constraint no
-// prefix is ever full, and the guess whose range ends right above the largest f({e}) is the one that proves it.
+// prefix is ever full, and it is the guess whose range ends right above the largest f({e}) that proves it.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
     return;
   }
   const int largest = magnitudes_.rbegin()->first;
+  const bool constrained = ground_.settings.constraint != nullptr;
   Window proven = window();
-  for (; !proves_ratio(proven); proven = window()) {
-    if (ground_.settings.constraint && guesses_.count(largest) > 0) break;  // only a function that is no matroid gets here
-    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1) {
+  for (; constrained ? guesses_.count(largest) == 0 : !proves_ratio(proven); proven = window()) {
+    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1 ||
+        (constrained && guesses_.begin()->first > largest + 1)) {
       while (!guesses_.empty()) park(guesses_.begin());
       activate(largest);
     } else if (guesses_.rbegin()->second->upper_bound() == HUGE_VAL || guesses_.rbegin()->first < largest) {
@@ -296,6 +297,7 @@ void DynamicMaximizer::tend_window() {
   }
   // What proves the ratio stays: without it the next update would have to build it again.
   const int slack = static_cast<int>(slack_);
+  if (constrained) proven.of_lower = proven.of_upper = largest;
   const int low = std::min(proven.of_lower, proven.of_upper) - slack;
   const int high = std::max(proven.of_lower, proven.of_upper) + slack;
   while (!guesses_.empty() && guesses_.begin()->first < low) park(guesses_.begin());
