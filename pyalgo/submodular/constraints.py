@@ -263,7 +263,7 @@ class CallableMatroid(Constraint):
             if not self.independent(one):
                 raise at_row(
                     ValueError(
-                        f"row {row}: id {_scalars(one)[0]!r} is dependent alone, so no answer could have it: leave it out"
+                        f"row {row}: id {_scalars(one)[0]!r} is dependent alone, no answer could have it: leave it out"
                     ),
                     row,
                 )

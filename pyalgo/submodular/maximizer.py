@@ -92,7 +92,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         Accuracy, 1e-4 to 0.5. Smaller is better and slower.
     method : {"levels", "param"}, optional
         The structure to keep. ``"param"`` guarantees ``f(S) >= OPT / (2 (1 + eps))``; an update takes an expected number of
-        oracle queries that does not depend on the number of elements, O(k log(k)^2 / eps), more than ``"levels"``, the default, takes.
+        oracle queries that does not depend on the number of elements, O(k log(k)^2 / eps), more than the default ``"levels"``.
     constraint : Constraint, mapping, callable, or None
         What may be chosen together, besides at most k elements: a `PartitionMatroid`, `LaminarMatroid`, `UniformMatroid`, their
         ``{"name": ..., **settings}``, or a function of an array of ids that returns whether they are independent. It takes
