@@ -47,6 +47,10 @@ py::object to_python(const OwnedKeys& keys) {
 // Ids in the order chosen, their gains, f of them, the proven bound on the optimum, and the guess that answered.
 using Answer = std::tuple<py::object, Array<double>, double, double, double>;
 
+py::object to_python(const OwnedKeys& ids) {
+  return ids.kind == KeyKind::text ? py::object(py::cast(ids.texts)) : py::object(to_array(ids.numbers));
+}
+
 Answer to_python(const Solution& solution) {
   return {to_python(solution.ids), to_array(solution.gains), solution.value, solution.upper_bound, solution.guess};
 }
@@ -124,24 +128,48 @@ void bind_submodular(py::module_& m) {
              }
              return all;
            })
-      .def("audit", &DynamicMaximizer::audit, py::call_guard<py::gil_scoped_release>())
-      .def("save",
+      .def("merge", &DynamicMaximizer::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>())
+      .def(
+          "erase_forever",
+          [](DynamicMaximizer& self, const py::object& ids) {
+            const Keys id_column(ids);
+            py::gil_scoped_release unlocked;
+            self.erase_forever(id_column.view());
+          },
+          py::arg("ids"))
+      .def("live",
            [](const DynamicMaximizer& self) {
-             std::string bytes;
+             OwnedKeys ids;
              {
                py::gil_scoped_release unlocked;
-               bytes = self.save("");
+               ids = self.live();
              }
-             return py::bytes(bytes);
+             return to_python(ids);
            })
+      .def("audit", &DynamicMaximizer::audit, py::call_guard<py::gil_scoped_release>())
+      .def(
+          "save",
+          [](const DynamicMaximizer& self, const std::string& annex) {
+            std::string bytes;
+            {
+              py::gil_scoped_release unlocked;
+              bytes = self.save(annex);
+            }
+            return py::bytes(bytes);
+          },
+          py::arg("annex"))
       .def_static(
           "load",
           [](std::shared_ptr<Objective> fresh, const Settings& settings, const py::bytes& data) {
             const auto bytes = static_cast<std::string_view>(data);
             std::string annex;
-            py::gil_scoped_release unlocked;
-            return DynamicMaximizer::load(std::move(fresh), settings,
-                                          {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, annex);
+            std::unique_ptr<DynamicMaximizer> loaded;
+            {
+              py::gil_scoped_release unlocked;
+              loaded = DynamicMaximizer::load(std::move(fresh), settings,
+                                              {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, annex);
+            }
+            return std::make_pair(std::move(loaded), std::move(annex));
           },
           py::arg("fresh_objective"), py::arg("settings"), py::arg("data"))
       .def_property_readonly("objective", &DynamicMaximizer::objective)

@@ -46,11 +46,15 @@ Answer greedy(Objective& f, const Array<std::int64_t>& ids, const Algorithm& alg
     py::gil_scoped_release unlocked;
     std::lock_guard<Objective> lock(f);
     std::vector<std::uint32_t> candidates = known_ids(f, given);
-    if (!std::is_sorted(candidates.begin(), candidates.end())) std::sort(candidates.begin(), candidates.end());
-    if (const auto twice = std::adjacent_find(candidates.begin(), candidates.end()); twice != candidates.end())
-      throw BatchError(BatchError::Kind::duplicate_element,
-                       static_cast<std::size_t>(std::find(given.begin(), given.end(), *twice) - given.begin()),
-                       "id " + std::to_string(*twice) + " is given twice: give each candidate once");
+    bool ascending = true;
+    for (std::size_t i = 1; i < candidates.size(); ++i) ascending &= candidates[i - 1] < candidates[i];
+    if (!ascending) {
+      std::sort(candidates.begin(), candidates.end());
+      if (const auto twice = std::adjacent_find(candidates.begin(), candidates.end()); twice != candidates.end())
+        throw BatchError(BatchError::Kind::duplicate_element,
+                         static_cast<std::size_t>(std::find(given.begin(), given.end(), *twice) - given.begin()),
+                         "id " + std::to_string(*twice) + " is given twice: give each candidate once");
+    }
     std::vector<Row> rows(candidates.size());
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = f.known(candidates[i]);
     selection = algorithm(rows);

@@ -9,7 +9,7 @@ from pyalgo.submodular.constraints import (
     PartitionMatroid,
     UniformMatroid,
 )
-from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SubmodularResult
+from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SolutionDelta, SubmodularResult
 from pyalgo.submodular.objectives import (
     CallableObjective,
     FacilityLocation,
@@ -36,6 +36,7 @@ __all__ = [
     "PartitionMatroid",
     "SaturatedCoverage",
     "SieveStreaming",
+    "SolutionDelta",
     "SubmodularResult",
     "UniformMatroid",
     "WeightedCoverage",

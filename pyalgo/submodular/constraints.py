@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyalgo import _core
+from pyalgo.arrays import Column
 from pyalgo.errors import at_row
 
 __all__ = [
@@ -24,8 +25,6 @@ __all__ = [
 
 Name: TypeAlias = "int | str"
 Pairs: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"
-Ids: TypeAlias = "NDArray[np.int64] | list[str]"
-
 CONSTRAINTS: dict[str, type[Constraint]] = {}
 
 
@@ -57,8 +56,13 @@ class Constraint(ABC):
         """``{"name": ..., **settings}``, as JSON has them: what makes an equal constraint."""
 
     @abstractmethod
-    def _groups(self, ids: Ids, inserted: NDArray[np.bool_], part: Any) -> NDArray[np.uint32]:
+    def _groups(self, ids: Column, inserted: NDArray[np.bool_], part: Column | None) -> NDArray[np.uint32]:
         """The core's number of every row's group; empty where it has none to know. Refuses rows that cannot be inserted."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constraint) and self.params == other.params
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{key}={value!r}" for key, value in self.params.items() if key != "name")
@@ -89,7 +93,7 @@ class UniformMatroid(Constraint):
     def params(self) -> dict[str, Any]:
         return {"name": self.name, "rank": self.rank}
 
-    def _groups(self, ids: Ids, inserted: NDArray[np.bool_], part: Any) -> NDArray[np.uint32]:
+    def _groups(self, ids: Column, inserted: NDArray[np.bool_], part: Column | None) -> NDArray[np.uint32]:
         return np.empty(0, dtype=np.uint32)
 
 
@@ -173,7 +177,7 @@ class LaminarMatroid(Constraint):
             order.update(dict.fromkeys(reversed(path)))
         return list(order)
 
-    def _groups(self, ids: Ids, inserted: NDArray[np.bool_], part: Any) -> NDArray[np.uint32]:
+    def _groups(self, ids: Column, inserted: NDArray[np.bool_], part: Column | None) -> NDArray[np.uint32]:
         groups = np.zeros(len(ids), dtype=np.uint32)
         if self.part_of is None and part is None:
             if inserted.any():
@@ -181,8 +185,6 @@ class LaminarMatroid(Constraint):
                     f"column 'part' is missing: the constraint needs the part of every element; {self._choices()}"
                 )
             return groups
-        if self.part_of is not None and part is not None:
-            raise ValueError("column 'part' is given, but the constraint has part_of: leave one of them out")
         parts = part if self.part_of is None else [self.part_of.get(i) for i in _scalars(ids)]
         for row, group in enumerate(_scalars(parts)):
             if not inserted[row]:
@@ -257,7 +259,12 @@ class CallableMatroid(Constraint):
     def params(self) -> dict[str, Any]:
         return {"name": self.name}
 
-    def _groups(self, ids: Ids, inserted: NDArray[np.bool_], part: Any) -> NDArray[np.uint32]:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CallableMatroid) and self.independent == other.independent
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _groups(self, ids: Column, inserted: NDArray[np.bool_], part: Column | None) -> NDArray[np.uint32]:
         for row in np.flatnonzero(inserted).tolist():
             one = np.array(ids[row : row + 1], dtype=np.int64 if isinstance(ids, np.ndarray) else object)
             if not self.independent(one):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +14,11 @@ from numpy.typing import NDArray
 from pyalgo import _core, snapshot
 from pyalgo.algorithm import Algorithm
 from pyalgo.arrays import read_batch
-from pyalgo.errors import SnapshotError
+from pyalgo.errors import SnapshotError, UnknownElementError, at_row
 from pyalgo.submodular.constraints import CallableMatroid, Constraint, make_constraint
 from pyalgo.submodular.objectives import OBJECTIVES, Objective, make_objective
 
-__all__ = ["DynamicSubmodularMaximizer", "SubmodularResult"]
+__all__ = ["DynamicSubmodularMaximizer", "SolutionDelta", "SubmodularResult"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ class SubmodularResult:
         return f"value {self.value:.6g} (at least {self.ratio_lower_bound:.0%} of the best possible): {shown}"
 
 
+class SolutionDelta(NamedTuple):
+    """What changed in the answer since it was asked for last; both in the order of the answers that hold them."""
+
+    added: NDArray[Any]
+    removed: NDArray[Any]
+
+
 def _payload_columns(objective: Objective | type[Objective]) -> dict[str, tuple[str, str]]:
     return {
         name: (dtype.rstrip("?") + "?", f"{meaning} (objective {objective.name!r})")
@@ -74,8 +83,9 @@ class DynamicSubmodularMaximizer(Algorithm):
     """Keeps a near-best set of at most k elements while elements are inserted and deleted.
 
     The objective f is monotone submodular: an element adds less to a larger set. At every time, whatever the random bits,
-    the answer S satisfies ``f(S) >= (1 - eps) / (2 (1 + eps)) * OPT >= (1/2 - eps) * OPT``, and `query` proves a bound for
-    the data at hand that is usually far better. No algorithm with few queries per update can guarantee more than 1/2.
+    the answer S satisfies ``f(S) >= (1 - eps) / (2 (1 + eps)) * OPT >= (1/2 - eps) * OPT``, and `query` proves at least that
+    for the data at hand, usually far more. No algorithm with few queries per update can guarantee more than 1/2; in practice
+    a refined answer is within a percent of greedy on the whole set.
 
     An update takes an expected amortised number of oracle queries polylogarithmic in the number of elements, against
     updates that do not depend on the random bits. Users who delete what they see published can make updates slower; the
@@ -84,8 +94,9 @@ class DynamicSubmodularMaximizer(Algorithm):
     Parameters
     ----------
     objective : Objective or mapping
-        `WeightedCoverage`, `FacilityLocation` or `FeatureBased`, or ``{"name": "coverage" | "facility_location" |
-        "feature_based", **settings}``. An object is shared, not copied: elements added to it later can be inserted.
+        One of `pyalgo.submodular`'s objectives, or ``{"name": ..., **settings}`` ("coverage", "facility_location",
+        "feature_based", "saturated_coverage", "log_det", "mixture"). An object is shared, not copied: elements added to it
+        later can be inserted.
     k : int
         Size of the answer, 1 to 65534.
     eps : float
@@ -101,26 +112,36 @@ class DynamicSubmodularMaximizer(Algorithm):
     seed : int
         Of the counter-based generator; equal seeds and updates give equal answers everywhere.
     refine : bool
-        Whether `query` runs lazy greedy over the samples of all good guesses and returns the better of the two answers:
-        usually within a percent of greedy on the whole set. The guarantee holds either way.
+        Whether `query` runs lazy greedy over the samples of all good guesses and the candidates that came nearest to them,
+        and returns the better of the two answers. The guarantee holds either way.
     refine_budget : int, optional
         Further elements, drawn at random, that a refined query looks at.
     guess_grid : {"window", "all"}
-        Guesses of the optimum that are kept: those that may hold it, as proven after every update (faster), or all, as in
-        the paper's amortised analysis.
+        Guesses of the optimum that are kept: the few that prove the ratio after every update (faster), or all, as in the
+        paper's amortised analysis.
 
     Raises
     ------
     ValueError, TypeError
         For parameters and batches out of range, naming the value and its row. The state is unchanged.
     UnknownElementError, DuplicateElementError
-        (both ``KeyError``) For the deletion of an absent id, the insertion of a present one, or an id without payload.
+        (both ``KeyError``) For the deletion of an absent id, the insertion of a present or erased one, or an id without
+        payload.
+    NonMonotoneError
+        (a ``ValueError``) When a `CallableObjective` falls where a set grows. Whatever a callable raises, the state is
+        unchanged.
 
     Notes
     -----
-    Memory is O(elements times guesses) numbers plus the payload of the elements in the set; payload of deleted elements
-    goes with the next rebuild that passes by. Banihashem, Biabani, Goudarzi, Hajiaghayi, Jabbarzade, Monemizadeh: "Dynamic
-    Constrained Submodular Optimization with Polylogarithmic Update Time", ICML 2023.
+    Memory is a number for each element and guess that may hold it, plus the payload of the elements in the set; the payload
+    of a deleted element goes with the next rebuild or sweep that passes by, at once with `erase_forever`.
+
+    The structure is a ladder of levels a guess of OPT: random samples of candidates whose marginals agree within 1 + eps,
+    built again once the deleted elements of all samples are worth more than an eps share of them. Guesses are kept as far
+    as they prove the ratio: an unfilled one bounds OPT from above, the best live answer from below.
+
+    Banihashem, Biabani, Goudarzi, Hajiaghayi, Jabbarzade, Monemizadeh: "Dynamic Constrained Submodular Optimization with
+    Polylogarithmic Update Time", ICML 2023.
 
     Examples
     --------
@@ -136,6 +157,9 @@ class DynamicSubmodularMaximizer(Algorithm):
 
     name = "submodular"
     columns: ClassVar[dict[str, tuple[str, str]]] = _COLUMNS
+    exempt: ClassVar[dict[str, str]] = {
+        "merge": "what is merged in is inserted: the order may change the answer, within its guarantee"
+    }
 
     def __init__(
         self,
@@ -171,7 +195,15 @@ class DynamicSubmodularMaximizer(Algorithm):
         self.refine = _flag("refine", refine)
         self.refine_budget = None if refine_budget is None else _integer("refine_budget", refine_budget, 0, 2**32 - 1)
         self.guess_grid = _choice("guess_grid", guess_grid, ("window", "all"))
+        # Those that this objective takes, of all that the class may take.
+        self.columns = {  # type: ignore[misc]
+            **{name: _COLUMNS[name] for name in ("op", "id")},
+            **({"part": _COLUMNS["part"]} if self.constraint is not None and self.constraint.needs_part else {}),
+            **_payload_columns(self.objective),
+        }
         self._core = _core.DynamicMaximizer(self.objective._core, self._settings())
+        self._erased: set[str] = set()  # digests of the ids that may not come back
+        self._told: list[Any] = []  # the answer as `solution_delta` told it last
 
     def _settings(self) -> _core.Settings:
         return _core.Settings(
@@ -207,20 +239,15 @@ class DynamicSubmodularMaximizer(Algorithm):
         items, weights, neighbours, similarities, features : lists
             The payload columns of the objective, see its class; ignored for deletions. Without them the ids must be ones
             of the objective's `add_items`.
+        part : int64 or str
+            The elements' parts, where the constraint has no `part_of`; ignored for deletions.
         """
-        read = read_batch({**self.columns, **_payload_columns(self.objective)}, batch, columns)
+        read = read_batch(self.columns, batch, columns)
         op, ids, part = read.pop("op"), read.pop("id"), read.pop("part", None)
-        for name in read:
-            if name not in self.objective.columns:
-                wanted = ", ".join(self.objective.columns)
-                raise ValueError(f"objective {self.objective.name!r} takes the payload columns {wanted}; got {name!r}")
         assert isinstance(op, np.ndarray)
-        if self.constraint is not None:
-            groups = self.constraint._groups(ids, op > 0, part)
-        elif part is None:
-            groups = np.empty(0, dtype=np.uint32)
-        else:
-            raise ValueError("column 'part' is given, but there is no constraint that needs it: leave it out")
+        groups = self.constraint._groups(ids, op > 0, part) if self.constraint else np.empty(0, dtype=np.uint32)
+        if self._erased:
+            self._refuse_erased(key if inserted else None for key, inserted in zip(ids, op > 0, strict=True))
         self._core.update(op, ids, self.objective._payload(read, ids), groups)
 
     def insert(self, ids: Any, **payload: Any) -> None:
@@ -230,6 +257,61 @@ class DynamicSubmodularMaximizer(Algorithm):
     def delete(self, ids: Any) -> None:
         """Delete elements: ``update`` with op = -1."""
         self.update(id=ids, op=np.full(len(ids), -1, dtype=np.int8))
+
+    def erase_forever(self, ids: Any) -> None:
+        """Delete elements for good: nothing about them stays, and their ids may never be inserted again.
+
+        Their payload leaves the structure and the objective at once, and with it that of all elements deleted before, which
+        may linger otherwise. What is kept of an id is a keyed hash. Ids need not be in the set.
+
+        Notes
+        -----
+        Costs a pass over all elements. Other maximisers that share the objective keep what they hold themselves, and
+        snapshots made before hold what they held. The ids leave `solution_delta` untold.
+        """
+        keys = read_batch({"ids": ("int64|str", "the elements")}, None, {"ids": ids})["ids"]
+        self._core.erase_forever(keys)
+        self._erased |= {self._digest(key) for key in keys}
+        self._told = [key for key in self._told if self._digest(key) not in self._erased]
+
+    def merge(self, other: DynamicSubmodularMaximizer) -> None:
+        """Insert what is live in `other`, with its payload, as one atomic batch; `other` is unchanged.
+
+        Raises
+        ------
+        ValueError
+            If the parameters differ.
+        DuplicateElementError, UnknownElementError
+            (both ``KeyError``) If an id is in both, or was erased for good in one of them.
+        """
+        if not isinstance(other, DynamicSubmodularMaximizer):
+            raise TypeError(f"only another DynamicSubmodularMaximizer can be merged in, got {other!r}")
+        ours, theirs = ({**it._scalars(), "objective": it.objective.params} for it in (self, other))
+        for name, value in ours.items():
+            if theirs[name] != value:
+                raise ValueError(f"{name} is {value!r} here and {theirs[name]!r} there: only equal ones can be merged")
+        if self._erased:
+            self._refuse_erased(other.live_ids())
+        if other._erased:
+            other._refuse_erased(self.live_ids())
+        self._core.merge(other._core)
+        self._erased |= other._erased
+
+    def live_ids(self) -> NDArray[Any]:
+        """The elements that are in the set now, ascending."""
+        return _array(self._core.live())
+
+    def _digest(self, key: Any) -> str:
+        kind, text = ("s", key) if isinstance(key, str) else ("i", str(int(key)))
+        salt = self.seed.to_bytes(8, "little")
+        return hashlib.blake2b((kind + text).encode(), key=salt, digest_size=16).hexdigest()
+
+    def _refuse_erased(self, keys: Iterable[Any]) -> None:
+        for row, key in enumerate(keys):
+            if key is not None and self._digest(key) in self._erased:
+                shown = repr(str(key)) if isinstance(key, str) else str(key)
+                message = f"row {row}: id {shown} was erased for good: choose another id"
+                raise at_row(UnknownElementError(message), row)
 
     def query(self, *, refine: bool | None = None, certificate: bool = False) -> SubmodularResult:  # type: ignore[override]
         """The present answer with its certificate.
@@ -244,7 +326,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         chosen = self.refine if refine is None else _flag("refine", refine)
         ids, gains, value, upper_bound, guess = self._core.query(chosen, _flag("certificate", certificate))
         return SubmodularResult(
-            ids=ids if isinstance(ids, np.ndarray) else np.array(ids, dtype=object),
+            ids=_array(ids),
             value=value,
             gains=gains,
             upper_bound=upper_bound,
@@ -256,6 +338,20 @@ class DynamicSubmodularMaximizer(Algorithm):
     def value(self) -> float:
         """f of the present answer."""
         return self.query().value
+
+    def solution_delta(self) -> SolutionDelta:
+        """Which elements joined and left the answer since the last call; at first, all of it joined.
+
+        What it told is part of the state. Elements erased for good are not told of: who erases them knows.
+        """
+        now = self.query().ids
+        before = self._told
+        self._told = now.tolist()
+        known, left = set(before), set(self._told)
+        return SolutionDelta(
+            added=now[np.array([key not in known for key in self._told], dtype=bool)],
+            removed=np.array([key for key in before if key not in left], dtype=now.dtype),
+        )
 
     def stats(self) -> dict[str, int]:
         """Counts of live elements, guesses kept, guesses built, oracle calls, and bytes (all, and of payload)."""
@@ -280,47 +376,60 @@ class DynamicSubmodularMaximizer(Algorithm):
 
     def freeze(self) -> Callable[[], bytes]:
         """The state as of now; calling it makes the snapshot."""
-        return snapshot.sealing(self, self._core.save())
+        kept = {name: value for name, value in (("erased", sorted(self._erased)), ("told", self._told)) if value}
+        return snapshot.sealing(self, self._core.save(json.dumps(kept, separators=(",", ":")) if kept else ""))
 
     def to_bytes(self) -> bytes:
-        """Everything, the objective and its payload included; `from_bytes` needs nothing else."""
+        """Everything, the objective and its payload included; `from_bytes` needs nothing else, unless f is a callable."""
         return self.freeze()()
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, *, constraint: CallableMatroid | Callable[[NDArray[Any]], bool] | None = None
+        cls,
+        data: bytes,
+        *,
+        objective: Objective | None = None,
+        constraint: CallableMatroid | Callable[[NDArray[Any]], bool] | None = None,
     ) -> DynamicSubmodularMaximizer:
         """The maximiser that `data` is a snapshot of, with an objective of its own.
 
         Parameters
         ----------
-        data : bytes
-            What `to_bytes` returned.
+        objective : Objective, optional
+            Equal to the one in the snapshot; needed only where that holds a `CallableObjective`, as no snapshot holds code.
+            Its elements are not used.
         constraint : callable, optional
-            The function that was the constraint, which no snapshot can hold; required where there was one.
+            The function that was the constraint; needed only where there was one.
         """
         params, payload = snapshot.unpack(cls, data)
         if (params.get("constraint") or {}).get("name") == CallableMatroid.name:
             if constraint is None:
-                raise SnapshotError(
-                    "snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)"
-                )
+                raise SnapshotError("snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)")
             params["constraint"] = constraint
         elif constraint is not None:
             raise ValueError("constraint is given, but the snapshot needs none: leave it out")
         try:
-            loaded = cls(**params)
+            given = params.pop("objective", None)
+            fresh = make_objective(given) if objective is None else _same(objective, given)
+            loaded = cls(fresh, **params)
         except (TypeError, ValueError) as error:
             raise SnapshotError(f"snapshot's parameters are refused: {error}") from None
-        loaded._core = _core.DynamicMaximizer.load(loaded.objective._core, loaded._settings(), payload)
-        if loaded.objective.n_known > 0:
-            loaded._given = loaded.objective
+        loaded._core, annex = _core.DynamicMaximizer.load(fresh._core, loaded._settings(), payload)
+        if fresh.n_known == 0 and objective is None:
+            loaded._given = given
+        try:
+            kept = json.loads(annex) if annex else {}
+            loaded._erased = {str(digest) for digest in kept.get("erased", [])}
+            loaded._told = [key if isinstance(key, str) else int(key) for key in kept.get("told", [])]
+        except (AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise SnapshotError(f"snapshot's list of erased or told elements cannot be read: {error}") from None
         return loaded
 
     def clone(self) -> DynamicSubmodularMaximizer:
-        """An independent copy: same state, same future, nothing shared."""
-        function = self.constraint if isinstance(self.constraint, CallableMatroid) else None
-        return type(self).from_bytes(self.to_bytes(), constraint=function)
+        """An independent copy: same state, same future, nothing shared (but functions that are objective or constraint)."""
+        objective = self.objective._empty() if self.objective.needs_object else None
+        constraint = self.constraint if isinstance(self.constraint, CallableMatroid) else None
+        return type(self).from_bytes(self.to_bytes(), objective=objective, constraint=constraint)
 
     def _samples(self) -> list[tuple[int, list[list[int | str]]]]:
         """Of every guess its index and the elements sampled at each level."""
@@ -329,6 +438,17 @@ class DynamicSubmodularMaximizer(Algorithm):
     def _check(self) -> None:
         """Hold every invariant of the structure against its definition; slow."""
         self._core.audit()
+
+
+def _same(objective: Objective, params: Any) -> Objective:
+    """A fresh objective equal to the given one, which must be the one that `params` describes."""
+    if objective.params != params:
+        raise ValueError(f"the snapshot is of objective {params!r}, got {objective.params!r}")
+    return objective._empty()
+
+
+def _array(ids: Any) -> NDArray[Any]:
+    return ids if isinstance(ids, np.ndarray) else np.array(ids, dtype=object)
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:

@@ -268,9 +268,9 @@ def test_parts_out_of_range():
         ),
         (by_column, {"id": [1, 2], "items": [[1], [2]], "part": ["a", "c"]}, "row 1: part 'c' has no capacity"),
         (by_map, {"id": [1, 2], "items": [[1], [2]]}, "row 1: id 2 has no part: name one"),
-        (by_map, {"id": [1], "items": [[1]], "part": ["a"]}, "leave one of them out"),
+        (by_map, {"id": [1], "items": [[1]], "part": ["a"]}, "unknown column 'part': the columns are op, id, items"),
         (by_function, {"id": [1, 7], "items": [[1], [2]]}, "row 1: id 7 is dependent alone"),
-        (free, {"id": [1], "items": [[1]], "part": ["a"]}, "no constraint that needs it: leave it out"),
+        (free, {"id": [1], "items": [[1]], "part": ["a"]}, "unknown column 'part'"),
     ]:
         before = f.to_bytes()
         with pytest.raises(ValueError, match=text):

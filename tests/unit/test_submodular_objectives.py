@@ -364,7 +364,7 @@ def test_dense_rows_come_and_go():
             {"name": "facility_location", "customers": 1},
             {"neighbours": [["a"]]},
             ValueError,
-            "takes the payload columns",
+            "unknown column 'neighbours'",
         ),
         ({"name": "facility_location"}, {"neighbours": [["a"]]}, ValueError, "'similarities' beside 'neighbours'"),
         (

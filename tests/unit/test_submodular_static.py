@@ -12,16 +12,30 @@ import pytest
 
 from pyalgo.errors import DuplicateElementError, UnknownElementError
 from pyalgo.submodular import (
+    CallableObjective,
     DynamicSubmodularMaximizer,
     FacilityLocation,
     FeatureBased,
+    LogDet,
+    Mixture,
+    SaturatedCoverage,
     SieveStreaming,
     WeightedCoverage,
     greedy,
 )
 
 CONCAVE = ("sqrt", "log1p", "inverse", "min")
-OBJECTIVES = ("coverage", "unit coverage", "facility_location", *CONCAVE)
+OBJECTIVES = (
+    "coverage",
+    "unit coverage",
+    "facility_location",
+    "sparse facility_location",
+    "saturated_coverage",
+    *CONCAVE,
+    "log_det",
+    "mixture",
+    "callable",
+)
 VECTORS = json.loads(Path(__file__).with_name("apricot_vectors.json").read_text())
 
 
@@ -34,8 +48,22 @@ def instance(kind: str, n: int, seed: int):
         return WeightedCoverage.from_csr(
             np.concatenate([[0], np.cumsum(member.sum(axis=1))]), np.nonzero(member)[1], weights
         )
+    similarity = rng.random((n + 3, n)) ** 3 * (rng.random((n + 3, n)) < 0.7)
     if kind == "facility_location":
-        return FacilityLocation.from_similarity(rng.random((n + 3, n)) ** 3 * (rng.random((n + 3, n)) < 0.7))
+        return FacilityLocation.from_similarity(similarity)
+    if kind == "sparse facility_location":
+        f = FacilityLocation()
+        served = [np.flatnonzero(row) for row in similarity.T]
+        f.add_items(neighbours=served, similarities=[row[of] for row, of in zip(similarity.T, served, strict=True)])
+        return f
+    if kind == "saturated_coverage":
+        return SaturatedCoverage.from_similarity(similarity, alpha=0.2)
+    if kind == "log_det":
+        return LogDet.from_features(rng.normal(size=(n, 4)), noise=0.5)
+    if kind == "mixture":
+        return Mixture([FacilityLocation.from_similarity(similarity), instance("sqrt", n, seed)], [2.0, 0.5])
+    if kind == "callable":
+        return CallableObjective(lambda ids: float(similarity[:, ids].max(axis=1).sum()))
     f = FeatureBased(concave=kind, cap=3.0)
     f.add_items(features=rng.exponential(size=(n, 7)) * (rng.random((n, 7)) < 0.6))
     return f
@@ -66,7 +94,7 @@ def test_lazy_chooses_what_naive_chooses(kind, seed):
 def test_greedy_and_its_bound_against_brute_force(kind, seed):
     f = instance(kind, n=10, seed=seed)
     for k, algorithm in itertools.product((1, 2, 4, 12), ("lazy", "naive", "stochastic")):
-        result, best = greedy(f, None, k, algorithm=algorithm, seed=seed), brute_force(f, range(10), k)
+        result, best = greedy(f, range(10), k, algorithm=algorithm, seed=seed), brute_force(f, range(10), k)
         assert result.value <= best * (1 + 1e-12)
         assert result.upper_bound >= best * (1 - 1e-12)
         assert result.ratio_lower_bound == result.value / result.upper_bound
@@ -74,6 +102,54 @@ def test_greedy_and_its_bound_against_brute_force(kind, seed):
             assert result.value >= (1 - (1 - 1 / k) ** k) * best * (1 - 1e-12)
         if k >= 10 and algorithm != "stochastic":
             assert result.value == pytest.approx(best)
+
+
+def test_every_known_element_is_a_candidate():
+    f = instance("facility_location", n=30, seed=0)
+    assert greedy(f, None, 5).ids.tolist() == greedy(f, np.arange(30), 5).ids.tolist()
+
+
+def test_ids_of_a_function_are_its_own():
+    weight = {"pear": 3.0, "fig": 2.0, "apple": 3.0}
+    f = CallableObjective(lambda ids: sum(weight[i] for i in ids))
+    last = CallableObjective(lambda ids: float(ids.clip(max=99).sum()))
+    for algorithm in ("lazy", "naive"):
+        assert greedy(f, list(weight), 2, algorithm=algorithm).ids.tolist() == ["apple", "pear"]
+    assert greedy(f, ["fig"], 2).ids.dtype == object
+    assert greedy(last, np.array([7, 2**62, 9]), 2).ids.tolist() == [2**62, 9]
+    with pytest.raises(DuplicateElementError, match="row 0: id 'fig' is given twice"):
+        greedy(f, ["fig", "pear", "fig"], 2)
+    with pytest.raises(ValueError, match="ids of a CallableObjective must be given"):
+        greedy(f, None, 2)
+    sieve = SieveStreaming(f, 2)
+    sieve.insert(["fig", "pear"])
+    with pytest.raises(DuplicateElementError, match="row 1: id 'fig' is given twice"):
+        sieve.insert(["apple", "fig"])
+    sieve.insert(["apple"])
+    assert sieve.query().value == 6.0
+    assert sieve.n_seen == 3
+
+
+def test_sieve_is_as_before_when_a_function_fails():
+    def f(ids):
+        if 13 in ids:
+            raise RuntimeError("unlucky")
+        return math.sqrt(ids.sum())
+
+    one, other = SieveStreaming(CallableObjective(f), 3), SieveStreaming(CallableObjective(f), 3)
+    for sieve in (one, other):
+        sieve.insert([1, 5, 2])
+    with pytest.raises(RuntimeError, match="unlucky"):
+        one.insert([40, 9, 13, 6])
+    for sieve in (one, other):
+        sieve.insert([9, 40, 6])
+    assert one.query().ids.tolist() == other.query().ids.tolist()
+    assert one.query().gains.tolist() == other.query().gains.tolist()
+    assert (one.query().oracle_calls, one.query().upper_bound, one.n_seen) == (
+        other.query().oracle_calls,
+        other.query().upper_bound,
+        other.n_seen,
+    )
 
 
 def test_ties_go_to_the_lowest_id():
@@ -247,11 +323,15 @@ def apricots_problem(case: str):
         return FeatureBased.from_features(digits, concave=detail)
     if detail == "euclidean":  # apricot's similarity: the largest squared distance less this one
         distance = ((digits**2).sum(axis=1)[:, None] + (digits**2).sum(axis=1)) - 2 * digits @ digits.T
-        return FacilityLocation.from_similarity(distance.max() - distance)
-    if detail == "correlation":
-        digits = digits - digits.mean(axis=1, keepdims=True)
-    digits = digits / np.linalg.norm(digits, axis=1, keepdims=True)
-    return FacilityLocation.from_similarity((digits @ digits.T) ** 2)
+        similarity = distance.max() - distance
+    else:
+        if detail == "correlation":
+            digits = digits - digits.mean(axis=1, keepdims=True)
+        digits = digits / np.linalg.norm(digits, axis=1, keepdims=True)
+        similarity = (digits @ digits.T) ** 2
+    if kind == "saturated_coverage":
+        return SaturatedCoverage.from_similarity(similarity, alpha=0.1)
+    return FacilityLocation.from_similarity(similarity)
 
 
 @pytest.mark.parametrize("algorithm", ["lazy", "naive"])

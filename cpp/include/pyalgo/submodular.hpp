@@ -265,8 +265,9 @@ class SieveStreaming {
  public:
   SieveStreaming(std::shared_ptr<Objective> objective, std::uint32_t k, double eps);
 
-  void insert(Span<const std::uint32_t> ids);  // known to the objective; throws BatchError before anything changes
-  Selection query() const;                     // `picked` are ids
+  // Of known elements, as one atomic batch: throws BatchError where one came before, and what a marginal throws.
+  void insert(Span<const std::uint32_t> ids);
+  Selection query() const;  // `picked` are ids
 
   std::uint64_t n_seen() const noexcept { return n_seen_; }
   Objective& objective() const noexcept { return *objective_; }
@@ -280,6 +281,8 @@ class SieveStreaming {
     double refused = 0;  // no element that was refused would add more
   };
 
+  using Sieves = std::map<int, Sieve>;
+
   void insert(std::uint32_t id);
   void open_sieves(double largest_before);
 
@@ -287,7 +290,7 @@ class SieveStreaming {
   Geometric grid_;
   std::uint32_t k_;
   double largest_ = 0;  // f({e})
-  std::map<int, Sieve> sieves_;
+  Sieves sieves_;
   std::vector<bool> seen_;  // by id
   std::uint64_t n_seen_ = 0;
   std::uint64_t queries_ = 0;
@@ -421,6 +424,7 @@ class DynamicMaximizer {
   using Guesses = std::map<int, std::unique_ptr<Guess>>;
 
   void check(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) const;
+  void check_kind(const KeyColumn& ids) const;
   void check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const;
   template <class Work>
   void atomically(Work&& work);

@@ -38,7 +38,9 @@ Solution DynamicMaximizer::published() const {
     source->append_candidates(ground_.settings.k, pool);
     extend(best, std::move(pool));
   }
-  if (!magnitudes_.empty()) best.upper_bound = std::max(best.value, window().upper);
+  if (magnitudes_.empty()) return best;
+  const double largest = ground_.grid.at(magnitudes_.rbegin()->first + 1);  // above every f({e})
+  best.upper_bound = std::max(best.value, std::min(window().upper, ground_.settings.k * largest));
   return best;
 }
 
@@ -102,14 +104,16 @@ Solution DynamicMaximizer::live_solution(const Guess& guess) const {
   return solution;
 }
 
+// As many as the budget says; of a set that is small beside the pool, all.
 void DynamicMaximizer::draw_candidates(std::vector<Slot>& pool) const {
-  if (ground_.settings.refine_budget == 0) return;
+  const std::size_t n = ground_.ids.size(), few = 4 * std::size_t{ground_.settings.k} + 64;
+  const std::size_t drawn = n <= few ? n : std::min<std::size_t>(n, ground_.settings.refine_budget);
+  if (drawn == 0) return;
   std::vector<Slot> live;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.linked(slot)) live.push_back(slot);
   // A stream of its own: the guesses' streams have their grid index for a number.
   PhiloxStream random(ground_.settings.seed, std::numeric_limits<std::uint32_t>::max() / 2, ground_.epoch);
-  const std::size_t drawn = std::min<std::size_t>(live.size(), ground_.settings.refine_budget);
   for (std::size_t i = 0; i < drawn; ++i) {
     std::swap(live[i], live[i + random.below(static_cast<std::uint32_t>(live.size() - i))]);
     pool.push_back(live[i]);

@@ -24,10 +24,11 @@ class Coverage final : public Objective {
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
   void read(Row row, OwnedPayload& out) const override {
-    out.has_keys = out.has_values = true;
+    out.has_keys = true;
+    out.has_values = n_pinned_ > 0;
     for (Item item : rows_[row]) {
       out.keys.push_back(items_.table().at(item));
-      out.values.push_back(weight_[item]);
+      if (out.has_values) out.values.push_back(weight_[item]);
     }
     out.end_row();
   }
@@ -46,8 +47,8 @@ class Coverage final : public Objective {
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
   Restore do_backup() override {
-    return [this, items = items_, weight = weight_, pinned = pinned_, rows = rows_] {
-      items_ = items, weight_ = weight, pinned_ = pinned, rows_ = rows;
+    return [this, items = items_, weight = weight_, pinned = pinned_, n_pinned = n_pinned_, rows = rows_] {
+      items_ = items, weight_ = weight, pinned_ = pinned, n_pinned_ = n_pinned, rows_ = rows;
     };
   }
 
@@ -56,13 +57,14 @@ class Coverage final : public Objective {
     if (item >= weight_.size()) weight_.resize(item + 1, 1.0), pinned_.resize(item + 1, 0);
     weight_[item] = weight;
     unit_ = unit_ && weight == 1;
-    if (!pinned_[item]) items_.hold(item);
+    if (!pinned_[item]) items_.hold(item), ++n_pinned_;
     pinned_[item] = 1;
   }
 
   HeldKeys items_;
   std::vector<double> weight_;
   std::vector<std::uint8_t> pinned_;
+  std::size_t n_pinned_ = 0;
   bool unit_ = true;  // every weight is 1
   RowPool<Item> rows_;
   std::vector<Item> scratch_;

@@ -92,8 +92,11 @@ struct Bound {
 // smaller exponents when its top has sunk to them. That is a scan, and doubles the heap: there are few.
 class LazyQueue {
  public:
-  LazyQueue(std::vector<double> singles, std::size_t step) : singles_(std::move(singles)), step_(step) {
-    for (double single : singles_) counts_[exponent(single)] += single > 0;
+  LazyQueue(std::size_t candidates, std::size_t step) : step_(step) { singles_.reserve(candidates); }
+
+  void add(double single) {  // of the next candidate; all are added before anything is taken
+    singles_.push_back(single);
+    counts_[exponent(single)] += single > 0;
   }
 
   bool empty() { return settle(), heap_.empty(); }
@@ -141,10 +144,9 @@ class LazyQueue {
 
 Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen,
                       const Fits& fits) {
-  std::vector<double> singles(candidates.size());
   Choice choice(objective, candidates, k, chosen);
-  for (std::uint32_t i = 0; i < singles.size(); ++i) singles[i] = choice.single(i);
-  LazyQueue queue(std::move(singles), 4 * std::size_t{k});
+  LazyQueue queue(candidates.size(), 4 * std::size_t{k});
+  for (std::uint32_t i = 0; i < candidates.size(); ++i) queue.add(choice.single(i));
   constexpr std::uint32_t none = UINT32_MAX;
   std::uint32_t fresh = chosen.empty() && !fits && !queue.empty() ? queue.top().candidate : none;  // whose bound is its present gain
   while (!queue.empty() && !choice.full()) {

@@ -143,6 +143,7 @@ void DynamicMaximizer::merge(const DynamicMaximizer& other) {
 void DynamicMaximizer::erase_forever(const KeyColumn& ids) {
   Objective& objective = *ground_.objective;
   std::lock_guard<Objective> lock(objective);
+  check_kind(ids);
   atomically([&] {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (ground_.ids.find(ids[i]) != KeyTable::npos) erase(ids[i]);
@@ -178,12 +179,16 @@ void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, c
   if (payload != nullptr && !inserts.empty()) objective.check(*payload, inserts);
 }
 
-void DynamicMaximizer::check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const {
-  using Kind = BatchError::Kind;
+void DynamicMaximizer::check_kind(const KeyColumn& ids) const {
   if (ids.size() > 0 && ground_.ids.kind() != KeyKind::none && ids.kind != ground_.ids.kind())
-    throw BatchError(Kind::type, 0,
+    throw BatchError(BatchError::Kind::type, 0,
                      "ids are " + std::string(ids.kind == KeyKind::text ? "strings" : "integers") +
                          " here, but were of the other kind before: one data set takes one kind");
+}
+
+void DynamicMaximizer::check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const {
+  using Kind = BatchError::Kind;
+  check_kind(ids);
   KeyTable touched;  // ids of this batch, and whether each is in the set after the rows so far
   std::vector<bool> present;
   for (std::uint32_t i = 0; i < op.size(); ++i) {
@@ -254,10 +259,12 @@ void DynamicMaximizer::tend_all(double single) {
 }
 
 // What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range no
-// f({e}) exceeds, and k times the largest f({e}).
+// f({e}) exceeds. Above all guesses of the full grid are empty ones, which prove k times the largest f({e}). The window is
+// not content with that little: it would stay far from OPT, where answers are poor.
 DynamicMaximizer::Window DynamicMaximizer::window() const {
   const int largest = magnitudes_.rbegin()->first;
-  Window proven{0, ground_.settings.k * ground_.grid.at(largest + 1), largest, largest};
+  Window proven{0, HUGE_VAL, largest, largest};
+  if (ground_.settings.all_guesses) proven.upper = ground_.settings.k * ground_.grid.at(largest + 1);
   for (const auto& [j, guess] : guesses_) {
     if (guess->live_gain() > proven.lower) proven.lower = guess->live_gain(), proven.of_lower = j;
     if (j >= largest && guess->upper_bound() < proven.upper) proven.upper = guess->upper_bound(), proven.of_upper = j;

@@ -1,6 +1,7 @@
 // Sieve-Streaming: for every guess gamma of OPT one set, filled by a threshold.
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "pyalgo/errors.hpp"
@@ -19,7 +20,23 @@ void SieveStreaming::insert(Span<const std::uint32_t> ids) {
     if ((ids[i] < seen_.size() && seen_[ids[i]]) || (twice != sorted.end() && ids[i] == *twice))
       throw BatchError(BatchError::Kind::duplicate_element, i,
                        "id " + std::to_string(ids[i]) + " is inserted twice: insert each element once");
-  for (std::uint32_t id : ids) insert(id);
+  if (!objective_->may_fail()) {
+    for (std::uint32_t id : ids) insert(id);
+    return;
+  }
+  Sieves sieves;
+  for (const auto& [j, sieve] : sieves_)
+    sieves.emplace(j, Sieve{sieve.chain->clone(), sieve.ids, sieve.gains, sieve.refused});
+  const auto before = std::make_tuple(largest_, n_seen_, queries_);
+  try {
+    for (std::uint32_t id : ids) insert(id);
+  } catch (...) {
+    sieves_ = std::move(sieves);
+    std::tie(largest_, n_seen_, queries_) = before;
+    for (std::uint32_t id : ids)
+      if (id < seen_.size()) seen_[id] = false;
+    throw;
+  }
 }
 
 void SieveStreaming::insert(std::uint32_t id) {

@@ -70,7 +70,10 @@ class CallableObjective(Objective):
 
     @property
     def params(self) -> dict[str, Any]:
-        return {"name": self.name, "f": self.f, "batch_gain": self.batch_gain}
+        return {"name": self.name}
+
+    def _empty(self) -> CallableObjective:
+        return CallableObjective(self.f, self.batch_gain)
 
     def _payload(self, columns: Mapping[str, Column], ids: Column | None) -> Payload:
         return None if ids is None else (np.arange(len(ids) + 1, dtype=np.int64), ids), None
