@@ -47,10 +47,6 @@ py::object to_python(const OwnedKeys& keys) {
 // Ids in the order chosen, their gains, f of them, the proven bound on the optimum, and the guess that answered.
 using Answer = std::tuple<py::object, Array<double>, double, double, double>;
 
-py::object to_python(const OwnedKeys& ids) {
-  return ids.kind == KeyKind::text ? py::object(py::cast(ids.texts)) : py::object(to_array(ids.numbers));
-}
-
 Answer to_python(const Solution& solution) {
   return {to_python(solution.ids), to_array(solution.gains), solution.value, solution.upper_bound, solution.guess};
 }
