@@ -60,25 +60,31 @@ def measure(name: str, f: Objective, peer, least: float, *, pairs: int, ties: bo
 
 
 def test_greedy_against_lazy_greedy_by_hand():
-    """The opponent of the maximiser's benchmarks is within 1.5 times of numba code that knows the objective."""
+    """The opponent of the maximiser's benchmarks is within 1.5 times of numba code that knows the objective; gate: twice."""
     indptr, items = distinct_cover(20_000, seed=1)
     measure(
-        "numba, coverage", WeightedCoverage.from_csr(indptr, items), numba_coverage(indptr, items, K), 1 / 1.5, pairs=31
+        "numba, coverage", WeightedCoverage.from_csr(indptr, items), numba_coverage(indptr, items, K), 1 / 2, pairs=31
     )
     similarity = rbf_similarity(1000, seed=0)
     measure(
         "numba, facility location",
         FacilityLocation.from_similarity(similarity),
         numba_facility_location(similarity, K),
-        1 / 1.5,
+        1 / 2,
         pairs=21,
     )
 
 
-def test_greedy_against_the_libraries():
+def test_greedy_against_submodlib():
+    pytest.importorskip("submodlib")
+    similarity = rbf_similarity(1000, seed=0)
+    f = FacilityLocation.from_similarity(similarity)
+    measure("submodlib, facility location", f, submodlib_facility_location(similarity, K), 1, pairs=9)
+
+
+def test_greedy_against_apricot():
     similarity = rbf_similarity(1000, seed=0)
     f: Objective = FacilityLocation.from_similarity(similarity)
-    measure("submodlib, facility location", f, submodlib_facility_location(similarity, K), 1, pairs=9)
     measure("apricot, facility location", f, apricot_facility_location(similarity, K), 20, pairs=1)
     indptr, items = distinct_cover(2000, seed=1)
     f = WeightedCoverage.from_csr(indptr, items)

@@ -3,8 +3,6 @@
 A static peer is a function ``peer(data, k) -> run``: whatever can be compiled, converted or allocated ahead happens in the
 outer call, ``run()`` is what is timed and returns the chosen ids in order. A dynamic one takes elements in and out and counts
 its oracle queries.
-
-apricot-select 0.6.1 needs tqdm, which it does not ask for: ``pip install apricot-select tqdm``.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import apricot
 import numba
 import numpy as np
 import scipy.sparse
-import submodlib
 from numpy.typing import NDArray
 
 Run = Callable[[], NDArray[np.int64]]
@@ -166,6 +163,8 @@ def submodlib_facility_location(similarity: NDArray[np.float64], k: int) -> Run:
 
     Not with ``stopIfZeroGain``, which takes a gain below 1 for 0 in submodlib-py 0.0.3.
     """
+    import submodlib  # in no extra: it has wheels for few platforms
+
     f = submodlib.FacilityLocationFunction(n=len(similarity), mode="dense", sijs=similarity, separate_rep=False)
 
     def run() -> NDArray[np.int64]:

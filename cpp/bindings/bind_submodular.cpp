@@ -115,15 +115,6 @@ void bind_submodular(py::module_& m) {
             return to_python(solution);
           },
           py::arg("refine"), py::arg("certificate"))
-      .def("ladders",
-           [](const DynamicMaximizer& self) {
-             std::vector<std::pair<int, std::vector<py::object>>> all;
-             for (const Ladder& ladder : self.ladders()) {
-               all.emplace_back(ladder.index, std::vector<py::object>());
-               for (const OwnedKeys& sample : ladder.samples) all.back().second.push_back(to_python(sample));
-             }
-             return all;
-           })
       .def("merge", &DynamicMaximizer::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>())
       .def(
           "erase_forever",
@@ -133,6 +124,15 @@ void bind_submodular(py::module_& m) {
             self.erase_forever(id_column.view());
           },
           py::arg("ids"))
+      .def("ladders",
+           [](const DynamicMaximizer& self) {
+             std::vector<std::pair<int, std::vector<py::object>>> all;
+             for (const Ladder& ladder : self.ladders()) {
+               all.emplace_back(ladder.index, std::vector<py::object>());
+               for (const OwnedKeys& sample : ladder.samples) all.back().second.push_back(to_python(sample));
+             }
+             return all;
+           })
       .def("live",
            [](const DynamicMaximizer& self) {
              OwnedKeys ids;

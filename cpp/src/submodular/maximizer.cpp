@@ -15,7 +15,6 @@
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
-
 std::unique_ptr<Guess> make_guess(GroundSet& ground, int j) {
   if (ground.settings.constraint) return std::make_unique<MatroidGuess>(ground, j);
   if (ground.settings.method == Method::param) return std::make_unique<ParamGuess>(ground, j);

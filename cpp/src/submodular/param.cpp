@@ -16,6 +16,7 @@ PhiloxStream& ParamGuess::random() {
 // One pass in random order: whatever may join when its turn comes is the next level's element. Those before it may not,
 // so it is the first of R_{T+1} in that order, and uniform on it.
 void ParamGuess::grow(std::vector<Slot> candidates) {
+  const std::uint32_t base = top();
   const std::size_t n = candidates.size();
   for (std::size_t i = 0; i < n; ++i) {
     std::swap(candidates[i], candidates[i + random().below(static_cast<std::uint32_t>(n - i))]);
@@ -28,7 +29,8 @@ void ParamGuess::grow(std::vector<Slot> candidates) {
       list(slot, depth);
     }
   }
-  reach_ = count_reach();
+  reach_.resize(top());
+  count_reach(base, reach_);
 }
 
 void ParamGuess::arrived(Slot slot) {
@@ -53,16 +55,15 @@ void ParamGuess::candidate_lost(Slot slot) {
   for (std::uint32_t i = 1; i <= std::min(depth, top()); ++i) --reach_[i - 1];
 }
 
-std::vector<std::uint32_t> ParamGuess::count_reach() const {
+// Of the levels above `base`.
+void ParamGuess::count_reach(std::uint32_t base, std::vector<std::uint32_t>& reach) const {
   const auto is_live = [this](Slot slot) { return live(slot); };
-  std::vector<std::uint32_t> reach(top());
   auto reached = std::count_if(beyond_.begin(), beyond_.end(), is_live);
-  for (std::uint32_t i = top(); i > 0; --i) {
+  for (std::uint32_t i = top(); i > base; --i) {
     const std::vector<Slot>& members = levels_[i - 1].members;
     reached += std::count_if(members.begin(), members.end(), is_live);
     reach[i - 1] = static_cast<std::uint32_t>(reached);
   }
-  return reach;
 }
 
 const char* ParamGuess::broken(const Level& level) const {
@@ -70,7 +71,9 @@ const char* ParamGuess::broken(const Level& level) const {
 }
 
 const char* ParamGuess::broken() const {
-  return reach_ != count_reach() ? "the counts of candidates are off" : nullptr;
+  std::vector<std::uint32_t> reach(top());
+  count_reach(0, reach);
+  return reach_ != reach ? "the counts of candidates are off" : nullptr;
 }
 
 }  // namespace pyalgo::submodular

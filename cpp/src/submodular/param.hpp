@@ -25,15 +25,21 @@ class ParamGuess : public Guess {
   void grow(std::vector<Slot> candidates) override;
   void arrived(Slot slot) override;
   void candidate_lost(Slot slot) override;
-  void sample_lost(std::uint32_t level) override { rebuild(level); }
-  void loaded() override { reach_ = count_reach(); }
+  void sample_lost(std::uint32_t level) override {
+    for (std::uint32_t i = 1; i < level; ++i) --reach_[i - 1];
+    rebuild(level);
+  }
+  void loaded() override {
+    reach_.resize(top());
+    count_reach(0, reach_);
+  }
   const char* broken(const Level& level) const override;
   const char* broken() const override;
 
  private:
   PhiloxStream& random();
   void replace_sample(std::uint32_t level, Slot slot);
-  std::vector<std::uint32_t> count_reach() const;
+  void count_reach(std::uint32_t base, std::vector<std::uint32_t>& reach) const;
 
   std::vector<std::uint32_t> reach_;  // |R_i|, live elements only; lists may hold dead ones
   PhiloxStream random_{0, 0, 0};      // of the update at which it was opened

@@ -27,6 +27,7 @@ std::size_t DynamicMaximizer::nbytes() const noexcept {
 }
 
 std::vector<Ladder> DynamicMaximizer::ladders() const {
+  std::lock_guard<Objective> lock(*ground_.objective);
   std::vector<Ladder> all;
   for (const auto& [j, guess] : guesses_) all.push_back({j, guess->samples()});
   return all;
