@@ -68,7 +68,7 @@ class Objective:
 class Matroid:
     pass
 class Settings:
-    def __init__(self, *, k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, all_guesses: bool, refine_budget: typing.SupportsInt | typing.SupportsIndex, param: bool, constraint: Matroid) -> None:
+    def __init__(self, *, k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, all_guesses: bool, refine_budget: typing.SupportsInt | typing.SupportsIndex, param: bool, constraint: Matroid | None) -> None:
         ...
 class DynamicMaximizer:
     @staticmethod

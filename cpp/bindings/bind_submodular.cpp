@@ -1,5 +1,7 @@
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "payload.hpp"
@@ -52,8 +54,8 @@ Answer to_python(const Solution& solution) {
 }
 
 Settings settings(std::uint32_t k, double eps, std::uint64_t seed, bool all_guesses, std::uint32_t refine_budget,
-                  bool param, std::shared_ptr<const Matroid> constraint) {
-  return {k, eps, seed, all_guesses, refine_budget, param ? Method::param : Method::levels, std::move(constraint)};
+                  bool param, const std::optional<std::shared_ptr<Matroid>>& constraint) {
+  return {k, eps, seed, all_guesses, refine_budget, param ? Method::param : Method::levels, constraint.value_or(nullptr)};
 }
 
 }  // namespace

@@ -262,7 +262,7 @@ class CallableMatroid(Constraint):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CallableMatroid) and self.independent == other.independent
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def _groups(self, ids: Column, inserted: NDArray[np.bool_], part: Column | None) -> NDArray[np.uint32]:
         for row in np.flatnonzero(inserted).tolist():

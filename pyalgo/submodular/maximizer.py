@@ -402,9 +402,11 @@ class DynamicSubmodularMaximizer(Algorithm):
             The function that was the constraint; needed only where there was one.
         """
         params, payload = snapshot.unpack(cls, data)
-        if (params.get("constraint") or {}).get("name") == CallableMatroid.name:
+        if params.get("constraint") == {"name": CallableMatroid.name}:
             if constraint is None:
-                raise SnapshotError("snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)")
+                raise SnapshotError(
+                    "snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)"
+                )
             params["constraint"] = constraint
         elif constraint is not None:
             raise ValueError("constraint is given, but the snapshot needs none: leave it out")
