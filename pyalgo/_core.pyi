@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['DynamicMaximizer', 'HammingPlan', 'HammingStream', 'Objective', 'Settings', 'SieveStreaming', 'active_isa', 'callable', 'coverage', 'dense_facility_location', 'dense_saturated_coverage', 'detected_isa', 'facility_location', 'feature_based', 'lazy_greedy', 'log_det', 'mixture', 'naive_greedy', 'saturated_coverage', 'set_cost_factors', 'sparse_feature_based', 'stochastic_greedy', 'sumset_counts']
+__all__: list[str] = ['DynamicMaximizer', 'HammingPlan', 'HammingStream', 'Matroid', 'Objective', 'Settings', 'SieveStreaming', 'active_isa', 'callable', 'callable_matroid', 'coverage', 'dense_facility_location', 'dense_saturated_coverage', 'detected_isa', 'facility_location', 'feature_based', 'laminar_matroid', 'lazy_greedy', 'log_det', 'mixture', 'naive_greedy', 'saturated_coverage', 'set_cost_factors', 'sparse_feature_based', 'stochastic_greedy', 'sumset_counts']
 class HammingPlan:
     """
     Patterns prepared for any number of texts.
@@ -65,8 +65,10 @@ class Objective:
     @property
     def nbytes(self) -> int:
         ...
+class Matroid:
+    pass
 class Settings:
-    def __init__(self, *, k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, all_guesses: bool, refine_budget: typing.SupportsInt | typing.SupportsIndex, param: bool) -> None:
+    def __init__(self, *, k: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, all_guesses: bool, refine_budget: typing.SupportsInt | typing.SupportsIndex, param: bool, constraint: Matroid | None) -> None:
         ...
 class DynamicMaximizer:
     @staticmethod
@@ -88,7 +90,7 @@ class DynamicMaximizer:
         ...
     def save(self, annex: str) -> bytes:
         ...
-    def update(self, op: typing.Annotated[numpy.typing.ArrayLike, numpy.int8], ids: typing.Any, payload: typing.Any) -> None:
+    def update(self, op: typing.Annotated[numpy.typing.ArrayLike, numpy.int8], ids: typing.Any, payload: typing.Any, groups: typing.Annotated[numpy.typing.ArrayLike, numpy.uint32]) -> None:
         ...
     @property
     def activations(self) -> int:
@@ -128,6 +130,8 @@ def active_isa() -> str:
     ...
 def callable(f: typing.Any, batch_gain: typing.Any) -> Objective:
     ...
+def callable_matroid(independent: typing.Any) -> Matroid:
+    ...
 def coverage(items: typing.Any, weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
     ...
 def dense_facility_location(customers: typing.SupportsInt | typing.SupportsIndex) -> Objective:
@@ -139,6 +143,8 @@ def detected_isa() -> str:
 def facility_location() -> Objective:
     ...
 def feature_based(concave: typing.SupportsInt | typing.SupportsIndex, cap: typing.SupportsFloat | typing.SupportsIndex, weights: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> Objective:
+    ...
+def laminar_matroid(parents: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], capacities: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> Matroid:
     ...
 def lazy_greedy(objective: Objective, ids: typing.Annotated[numpy.typing.ArrayLike, numpy.int64], k: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64], float, float, float, int]:
     ...

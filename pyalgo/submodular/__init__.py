@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pyalgo.submodular.constraints import (
+    CallableMatroid,
+    Constraint,
+    LaminarMatroid,
+    PartitionMatroid,
+    UniformMatroid,
+)
 from pyalgo.submodular.maximizer import DynamicSubmodularMaximizer, SolutionDelta, SubmodularResult
 from pyalgo.submodular.objectives import (
     CallableObjective,
@@ -16,17 +23,22 @@ from pyalgo.submodular.objectives import (
 from pyalgo.submodular.static import SieveStreaming, greedy
 
 __all__ = [
+    "CallableMatroid",
     "CallableObjective",
+    "Constraint",
     "DynamicSubmodularMaximizer",
     "FacilityLocation",
     "FeatureBased",
+    "LaminarMatroid",
     "LogDet",
     "Mixture",
     "Objective",
+    "PartitionMatroid",
     "SaturatedCoverage",
     "SieveStreaming",
     "SolutionDelta",
     "SubmodularResult",
+    "UniformMatroid",
     "WeightedCoverage",
     "greedy",
 ]

@@ -15,6 +15,7 @@ from pyalgo import _core, snapshot
 from pyalgo.algorithm import Algorithm
 from pyalgo.arrays import read_batch
 from pyalgo.errors import SnapshotError, UnknownElementError, at_row
+from pyalgo.submodular.constraints import CallableMatroid, Constraint, make_constraint
 from pyalgo.submodular.objectives import OBJECTIVES, Objective, make_objective
 
 __all__ = ["DynamicSubmodularMaximizer", "SolutionDelta", "SubmodularResult"]
@@ -33,7 +34,7 @@ class SubmodularResult:
     gains : array of float64, same shape
         What each added to f over those before it.
     upper_bound : float
-        No k elements of the data set are worth more. Proven from the data at hand, at every query.
+        No k elements of the data set (that the constraint allows) are worth more. Proven from the data at hand, at every query.
     ratio_lower_bound : float
         ``value / upper_bound`` (1 when there is nothing to gain): the answer is at least this share of the optimum.
     guess : float
@@ -73,6 +74,7 @@ def _payload_columns(objective: Objective | type[Objective]) -> dict[str, tuple[
 _COLUMNS: dict[str, tuple[str, str]] = {
     "op": ("int8", "+1 insert, -1 delete"),
     "id": ("int64|str", "the element"),
+    "part": ("int64|str?", "the element's part (constraint without part_of)"),
     **{name: column for objective in OBJECTIVES.values() for name, column in _payload_columns(objective).items()},
 }
 
@@ -99,9 +101,14 @@ class DynamicSubmodularMaximizer(Algorithm):
         Size of the answer, 1 to 65534.
     eps : float
         Accuracy, 1e-4 to 0.5. Smaller is better and slower.
-    method : {"levels", "param"}
+    method : {"levels", "param"}, optional
         The structure to keep. ``"param"`` guarantees ``f(S) >= OPT / (2 (1 + eps))``; an update takes an expected number of
-        oracle queries that does not depend on the number of elements, O(k log(k)^2 / eps), more than ``"levels"`` takes.
+        oracle queries that does not depend on the number of elements, O(k log(k)^2 / eps), more than the default ``"levels"``.
+    constraint : Constraint, mapping, callable, or None
+        What may be chosen together, besides at most k elements: a `PartitionMatroid`, `LaminarMatroid`, `UniformMatroid`, their
+        ``{"name": ..., **settings}``, or a function of an array of ids that returns whether they are independent. It takes
+        method ``"param"`` (then the default). The answer S is independent and ``f(S) >= OPT / (4 + eps)`` for the OPT among
+        independent sets; an update takes O(k log(k) log(k/eps)^3) expected queries.
     seed : int
         Of the counter-based generator; equal seeds and updates give equal answers everywhere.
     refine : bool
@@ -160,7 +167,8 @@ class DynamicSubmodularMaximizer(Algorithm):
         k: int,
         *,
         eps: float = 0.2,
-        method: str = "levels",
+        method: str | None = None,
+        constraint: Constraint | Mapping[str, Any] | Callable[[NDArray[Any]], bool] | None = None,
         seed: int = 0,
         refine: bool = True,
         refine_budget: int | None = None,
@@ -179,7 +187,10 @@ class DynamicSubmodularMaximizer(Algorithm):
         if not 1e-4 <= eps <= 0.5:
             raise ValueError(f"eps must be from 0.0001 to 0.5, got {eps!r}")
         self.eps = float(eps)
-        self.method = _choice("method", method, ("levels", "param"))
+        self.constraint = None if constraint is None else make_constraint(constraint)
+        self.method = _choice("method", method or ("levels" if constraint is None else "param"), ("levels", "param"))
+        if self.constraint is not None and self.method != "param":
+            raise ValueError(f"method must be 'param' with a constraint, got {method!r}: leave it out")
         self.seed = _integer("seed", seed, 0, 2**64 - 1)
         self.refine = _flag("refine", refine)
         self.refine_budget = None if refine_budget is None else _integer("refine_budget", refine_budget, 0, 2**32 - 1)
@@ -187,6 +198,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         # Those that this objective takes, of all that the class may take.
         self.columns = {  # type: ignore[misc]
             **{name: _COLUMNS[name] for name in ("op", "id")},
+            **({"part": _COLUMNS["part"]} if self.constraint is not None and self.constraint.needs_part else {}),
             **_payload_columns(self.objective),
         }
         self._core = _core.DynamicMaximizer(self.objective._core, self._settings())
@@ -201,6 +213,7 @@ class DynamicSubmodularMaximizer(Algorithm):
             all_guesses=self.guess_grid == "all",
             refine_budget=self.refine_budget or 0,
             param=self.method == "param",
+            constraint=None if self.constraint is None else self.constraint._core,
         )
 
     @property
@@ -209,7 +222,7 @@ class DynamicSubmodularMaximizer(Algorithm):
         return {**self._scalars(), "objective": self._given}
 
     def _scalars(self) -> dict[str, Any]:
-        names = ("k", "eps", "method", "seed", "refine", "refine_budget", "guess_grid")
+        names = ("k", "eps", "method", "constraint", "seed", "refine", "refine_budget", "guess_grid")
         return {name: getattr(self, name) for name in names}
 
     def update(self, batch: Any = None, /, **columns: Any) -> None:
@@ -226,13 +239,16 @@ class DynamicSubmodularMaximizer(Algorithm):
         items, weights, neighbours, similarities, features : lists
             The payload columns of the objective, see its class; ignored for deletions. Without them the ids must be ones
             of the objective's `add_items`.
+        part : int64 or str
+            The elements' parts, where the constraint has no `part_of`; ignored for deletions.
         """
         read = read_batch(self.columns, batch, columns)
-        op, ids = read.pop("op"), read.pop("id")
+        op, ids, part = read.pop("op"), read.pop("id"), read.pop("part", None)
         assert isinstance(op, np.ndarray)
+        groups = self.constraint._groups(ids, op > 0, part) if self.constraint else np.empty(0, dtype=np.uint32)
         if self._erased:
             self._refuse_erased(key if inserted else None for key, inserted in zip(ids, op > 0, strict=True))
-        self._core.update(op, ids, self.objective._payload(read, ids))
+        self._core.update(op, ids, self.objective._payload(read, ids), groups)
 
     def insert(self, ids: Any, **payload: Any) -> None:
         """Insert elements: ``update`` with op = +1."""
@@ -368,7 +384,13 @@ class DynamicSubmodularMaximizer(Algorithm):
         return self.freeze()()
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, objective: Objective | None = None) -> DynamicSubmodularMaximizer:
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        objective: Objective | None = None,
+        constraint: CallableMatroid | Callable[[NDArray[Any]], bool] | None = None,
+    ) -> DynamicSubmodularMaximizer:
         """The maximiser that `data` is a snapshot of, with an objective of its own.
 
         Parameters
@@ -376,8 +398,18 @@ class DynamicSubmodularMaximizer(Algorithm):
         objective : Objective, optional
             Equal to the one in the snapshot; needed only where that holds a `CallableObjective`, as no snapshot holds code.
             Its elements are not used.
+        constraint : callable, optional
+            The function that was the constraint; needed only where there was one.
         """
         params, payload = snapshot.unpack(cls, data)
+        if params.get("constraint") == {"name": CallableMatroid.name}:
+            if constraint is None:
+                raise SnapshotError(
+                    "snapshot's constraint is a function: give it again, from_bytes(data, constraint=f)"
+                )
+            params["constraint"] = constraint
+        elif constraint is not None:
+            raise ValueError("constraint is given, but the snapshot needs none: leave it out")
         try:
             given = params.pop("objective", None)
             fresh = make_objective(given) if objective is None else _same(objective, given)
@@ -396,9 +428,10 @@ class DynamicSubmodularMaximizer(Algorithm):
         return loaded
 
     def clone(self) -> DynamicSubmodularMaximizer:
-        """An independent copy: same state, same future, nothing shared (but the function of a callable objective)."""
+        """An independent copy: same state, same future, nothing shared (but functions that are objective or constraint)."""
         objective = self.objective._empty() if self.objective.needs_object else None
-        return type(self).from_bytes(self.to_bytes(), objective=objective)
+        constraint = self.constraint if isinstance(self.constraint, CallableMatroid) else None
+        return type(self).from_bytes(self.to_bytes(), objective=objective, constraint=constraint)
 
     def _samples(self) -> list[tuple[int, list[list[int | str]]]]:
         """Of every guess its index and the elements sampled at each level."""

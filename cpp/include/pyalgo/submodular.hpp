@@ -248,7 +248,10 @@ struct Selection {
 // `picked` are positions among them. The lazy form (Minoux 1978) makes the same choice with far fewer queries: what an
 // element added to a smaller set bounds what it adds now. It may go on from rows that are `chosen` already; then only the
 // value counts them, and the bound on OPT is none.
-Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen = {});
+// `fits`: whether a candidate may join those picked; once it may not, it never may.
+using Fits = std::function<bool(Span<const std::uint32_t> picked, std::uint32_t candidate)>;
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen = {},
+                      const Fits& fits = {});
 Selection naive_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k);
 // A random sample of (n/k) log(1/eps) candidates a step: E f(S) >= (1 - 1/e - eps) OPT. Mirzasoleiman, Badanidiyuru, Karbasi,
 // Vondrak, Krause: "Lazier Than Lazy Greedy", AAAI 2015.
@@ -293,6 +296,24 @@ class SieveStreaming {
   std::uint64_t queries_ = 0;
 };
 
+struct GroundSet;
+
+// What may be chosen together: a matroid over the elements.
+class Matroid {
+ public:
+  virtual ~Matroid() = default;
+  // Whether the set, which is independent, stays so with one more element.
+  virtual bool fits(const GroundSet& ground, Span<const Slot> set, Slot slot) const = 0;
+  virtual std::uint32_t rank() const noexcept { return UINT32_MAX; }  // no independent set is larger
+  virtual std::uint32_t groups() const noexcept { return 0; }  // every element comes with a group below this; 0: without
+  virtual bool may_fail() const noexcept { return false; }     // whether `fits` may throw
+};
+
+// At most capacities[g] elements of group g and of the groups within it; parents[g] < g is the group around g, or `no_group`.
+// `fits` costs O(|set| d^2) for groups d deep.
+constexpr std::uint32_t no_group = UINT32_MAX;
+std::shared_ptr<const Matroid> make_laminar(std::vector<std::uint32_t> parents, std::vector<std::uint32_t> capacities);
+
 enum class Method : std::uint8_t { levels, param };
 
 struct Settings {
@@ -302,6 +323,7 @@ struct Settings {
   bool all_guesses = false;       // keep every guess of OPT instead of the window that the guarantee needs
   std::uint32_t refine_budget = 0;  // further live candidates, drawn at random, that a refined query looks at
   Method method = Method::levels;
+  std::shared_ptr<const Matroid> constraint;  // besides k; null: none. Takes method param
 
   double ratio() const noexcept;  // the share of OPT that the method guarantees
 };
@@ -326,11 +348,11 @@ class Guess;
 // One element of the ground set. A deleted element keeps its slot while a guess still lists it.
 struct Element {
   Row row = 0;
-  std::uint32_t lists : 17;    // guesses that list it: at most log_{1+eps}(2k(1+eps)) + 2 < 2^17
-  std::uint32_t samples : 14;  // guesses that have it in their samples; `many` stands for that or more, for good
+  std::uint32_t lists : 18;    // guesses that list it: at most log_{1+eps}(10k/eps) + 2 < 2^18
+  std::uint32_t samples : 13;  // guesses that have it in their samples; `many` stands for that or more, for good
   std::uint32_t live : 1;
 
-  static constexpr std::uint32_t many = (1U << 14) - 1;
+  static constexpr std::uint32_t many = (1U << 13) - 1;
   Element() noexcept : lists(0), samples(0), live(0) {}
 };
 
@@ -343,8 +365,14 @@ struct GroundSet {
   std::vector<Element> elements;
   std::uint64_t epoch = 0;    // updates taken in; keys the random streams
   std::uint64_t queries = 0;  // oracle queries spent by updates
+  std::vector<std::uint32_t> groups = {};  // by slot; empty where the constraint has none
 
   double single(Slot slot) const { return objective->single(elements[slot].row); }  // f({e})
+  std::uint32_t n_groups() const noexcept { return settings.constraint ? settings.constraint->groups() : 0; }
+  std::uint32_t group(Slot slot) const noexcept { return groups.empty() ? 0 : groups[slot]; }
+  bool fits(Span<const Slot> set, Slot slot) const {  // into an independent set of at most k elements
+    return set.size() < settings.k && (!settings.constraint || settings.constraint->fits(*this, set, slot));
+  }
   void drop_if_unused(Slot slot);
 };
 
@@ -354,7 +382,9 @@ class DynamicMaximizer {
   ~DynamicMaximizer();
 
   // One atomic batch: op[i] = +1 inserts ids[i], -1 deletes it. Without payload columns the ids are the objective's own.
-  void update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload);
+  // `groups`: one a row where the constraint has groups, else empty.
+  void update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload,
+              Span<const std::uint32_t> groups = {});
 
   // Inserts the live elements of `other` with their payload, in its order of slots, as one atomic batch.
   void merge(const DynamicMaximizer& other);
@@ -398,7 +428,7 @@ class DynamicMaximizer {
   void check_ids(Span<const std::int8_t> op, const KeyColumn& ids) const;
   template <class Work>
   void atomically(Work&& work);
-  void insert(const Key& id, Row row);  // which holds the row from now on
+  void insert(const Key& id, Row row, std::uint32_t group);  // which holds the row from now on
   void erase(const Key& id);
   void tend_window();
   void tend_all(double single);

@@ -50,7 +50,7 @@ Solution DynamicMaximizer::refined() const {
   Solution best = published();
   std::vector<Slot> pool;
   for (const auto& [j, guess] : guesses_)
-    if (guess->live_gain() >= 0.4 * best.value) {
+    if (guess->live_gain() >= 0.4 * best.value || guess->gamma() == best.guess) {
       guess->append_live_sample(pool);
       guess->append_candidates(candidates_per_pick * ground_.settings.k, pool);
     }
@@ -76,8 +76,18 @@ void DynamicMaximizer::extend(Solution& solution, std::vector<Slot> pool) const 
   pool.erase(std::remove_if(pool.begin(), pool.end(), is_chosen), pool.end());
   std::sort(pool.begin(), pool.end(), [this](Slot a, Slot b) { return ground_.ids.at(a) < ground_.ids.at(b); });
   pool.erase(std::unique(pool.begin(), pool.end()), pool.end());
+  Fits fits;
+  if (ground_.settings.constraint) {
+    fits = [this, &pool, set = solution.slots](Span<const std::uint32_t> picked, std::uint32_t candidate) mutable {
+      const std::size_t n_chosen = set.size();
+      for (std::uint32_t at : picked) set.push_back(pool[at]);
+      const bool answer = ground_.fits(set, pool[candidate]);
+      set.resize(n_chosen);
+      return answer;
+    };
+  }
   const Selection added =
-      lazy_greedy(*ground_.objective, rows_of(pool), ground_.settings.k, rows_of(solution.slots));
+      lazy_greedy(*ground_.objective, rows_of(pool), ground_.settings.k, rows_of(solution.slots), fits);
   for (std::uint32_t picked : added.picked) solution.slots.push_back(pool[picked]);
   solution.gains.insert(solution.gains.end(), added.gains.begin(), added.gains.end());
   solution.value = added.value;
@@ -111,18 +121,23 @@ void DynamicMaximizer::draw_candidates(std::vector<Slot>& pool) const {
     if (const Slot slot = random.below(slots); ground_.ids.linked(slot)) pool.push_back(slot), --wanted;
 }
 
-// OPT <= f(S) + the sum of the k largest f(e|S), for any S.
+// OPT <= f(S) + the sum of f(e|S) over the e of an optimum, for any S: at most that of the k largest, or of the heaviest
+// independent set, which greedy finds in a matroid.
 double DynamicMaximizer::greedy_bound(const Solution& solution) const {
   const auto chain = ground_.objective->chain();
   chain->open();
   for (Slot slot : solution.slots) chain->add(ground_.elements[slot].row);
-  std::vector<double> gains;
+  std::vector<std::pair<double, Slot>> gains;
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot)) gains.push_back(chain->top_gain(ground_.elements[slot].row));
-  const std::size_t k = std::min<std::size_t>(gains.size(), ground_.settings.k);
-  std::partial_sort(gains.begin(), gains.begin() + static_cast<std::ptrdiff_t>(k), gains.end(), std::greater<>());
+    if (ground_.ids.linked(slot)) gains.emplace_back(chain->top_gain(ground_.elements[slot].row), slot);
+  std::make_heap(gains.begin(), gains.end());
   double bound = chain->value();
-  for (std::size_t i = 0; i < k; ++i) bound += gains[i];
+  std::vector<Slot> heaviest;
+  for (; !gains.empty() && gains.front().first > 0 && heaviest.size() < ground_.settings.k; gains.pop_back()) {
+    const auto [gain, slot] = gains.front();
+    if (ground_.fits(heaviest, slot)) heaviest.push_back(slot), bound += gain;
+    std::pop_heap(gains.begin(), gains.end());
+  }
   return bound;
 }
 

@@ -25,6 +25,7 @@ class Choice {
     selection_.guess = std::numeric_limits<double>::quiet_NaN();  // greedy guesses nothing
   }
 
+  Span<const std::uint32_t> picked() const noexcept { return selection_.picked; }
   bool full() const noexcept { return selection_.picked.size() == k_; }
   double value() const noexcept { return chain_->value(); }
 
@@ -141,18 +142,21 @@ class LazyQueue {
 
 }  // namespace
 
-Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen) {
+Selection lazy_greedy(const Objective& objective, Span<const Row> candidates, std::uint32_t k, Span<const Row> chosen,
+                      const Fits& fits) {
   Choice choice(objective, candidates, k, chosen);
   LazyQueue queue(candidates.size(), 4 * std::size_t{k});
   for (std::uint32_t i = 0; i < candidates.size(); ++i) queue.add(choice.single(i));
   constexpr std::uint32_t none = UINT32_MAX;
-  std::uint32_t fresh = chosen.empty() && !queue.empty() ? queue.top().candidate : none;  // whose bound is its present gain
+  std::uint32_t fresh = chosen.empty() && !fits && !queue.empty() ? queue.top().candidate : none;  // whose bound is its present gain
   while (!queue.empty() && !choice.full()) {
     const std::uint32_t candidate = queue.top().candidate;
     if (candidate == fresh) {
       choice.pick(candidate);
       queue.pop();
       fresh = none;
+    } else if (fits && !fits(choice.picked(), candidate)) {
+      queue.pop();
     } else if (const double gain = choice.gain(candidate); gain > 0) {
       queue.set_top(gain);
       fresh = candidate;

@@ -26,9 +26,9 @@ Guess::Guess(const Guess& other)
       levels_(other.levels_),
       beyond_(other.beyond_),
       size_(other.size_),
+      live_gain_(other.live_gain_),
       listed_(other.listed_),
-      stale_(other.stale_),
-      live_gain_(other.live_gain_) {}
+      stale_(other.stale_) {}
 
 // With |G| < k nothing live has a marginal of tau over G, so OPT <= f(G) + k tau.
 double Guess::upper_bound() const noexcept { return full() ? HUGE_VAL : value() + gamma() / 2; }
@@ -65,6 +65,7 @@ void Guess::add_to_sample(Slot slot) {
   push_tight(level.members, slot);
   note_sample(ground_.elements[slot]);
   ++size_;
+  sampled(slot);
 }
 
 void Guess::build(std::vector<Slot> candidates) {
@@ -233,7 +234,7 @@ void Guess::audit() const {
     if (const char* rule = broken(level)) fail(rule);
   }
   if (const char* rule = broken()) fail(rule);
-  if (size != size_ || size > ground_.settings.k) fail("the size of the prefix is off");
+  if (size != size_ || size > capacity()) fail("the size of the prefix is off");
   if (!full() && beyond_.size() > 0) fail("candidates are left although the prefix is not full");
 }
 
@@ -291,7 +292,7 @@ void Guess::load(SnapshotReader& in) {
     read(level.members, depth_of, i);
     read(level.sample, sampled_at, i);
     size_ += static_cast<std::uint32_t>(level.sample.size());
-    if (level.sample.empty() || size_ > ground_.settings.k) in.fail("samples of at least one and in all at most k elements");
+    if (level.sample.empty() || size_ > capacity()) in.fail("samples of at least one and in all at most k elements");
     chain_->open();
     for (Slot slot : level.sample) {
       level.gains.push_back(chain_->add(row(slot)));
@@ -299,6 +300,7 @@ void Guess::load(SnapshotReader& in) {
     }
     if (broken(level) != nullptr) in.fail("a level that needs no rebuild");
     levels_.push_back(std::move(level));
+    for (Slot slot : levels_.back().sample) sampled(slot);
   }
   refresh_live_gain();
   read(beyond_, depth_of, n_levels + 1);

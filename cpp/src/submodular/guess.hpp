@@ -9,10 +9,13 @@
 
 namespace pyalgo::submodular {
 
-// The values of f({e}) that make e a candidate of guess j: from tau = gamma / 2k up to (1+eps) gamma.
+// The values of f({e}) that make e a candidate of guess j: from tau up to (1+eps) gamma. What gamma guesses is OPT, and tau is
+// gamma / 2k; with a constraint it guesses the largest f({e}), up to the factor, and tau is (eps / 10k) (1+eps) gamma.
 struct GuessRange {
-  GuessRange(const GroundSet& ground, int j)
-      : gamma(ground.grid.at(j)), tau(gamma / (2.0 * ground.settings.k)), top(ground.grid.at(j + 1)) {}
+  GuessRange(const GroundSet& ground, int j) : gamma(ground.grid.at(j)), tau(), top(ground.grid.at(j + 1)) {
+    const Settings& settings = ground.settings;
+    tau = settings.constraint ? settings.eps * top / (10.0 * settings.k) : gamma / (2.0 * settings.k);
+  }
   bool contains(double single) const noexcept { return single >= tau && single < top; }
 
   double gamma, tau, top;
@@ -51,7 +54,7 @@ class Guess {
   std::vector<OwnedKeys> samples() const;  // of each level
 
   std::size_t nbytes() const noexcept;
-  void audit() const;
+  virtual void audit() const;
   void save(SnapshotWriter& out) const;
   void load(SnapshotReader& in);
 
@@ -75,6 +78,8 @@ class Guess {
   virtual void sample_lost(std::uint32_t level) = 0;
   // The same of an element in no sample.
   virtual void candidate_lost(Slot) {}
+  // S_T, of the top level, gained an element.
+  virtual void sampled(Slot) {}
   // Lists and chain are back from a snapshot: what the class derives of them.
   virtual void loaded() {}
   // L(e) by the chain as it is.
@@ -85,7 +90,8 @@ class Guess {
   virtual const char* broken() const { return nullptr; }     // the same of the whole ladder
 
   std::uint32_t top() const noexcept { return static_cast<std::uint32_t>(levels_.size()); }
-  bool full() const noexcept { return size_ >= ground_.settings.k; }
+  virtual std::uint32_t capacity() const noexcept { return ground_.settings.k; }  // of the prefix
+  bool full() const noexcept { return size_ >= capacity(); }
   Row row(Slot slot) const noexcept { return ground_.elements[slot].row; }
   bool live(Slot slot) const noexcept { return ground_.elements[slot].live; }
 
@@ -94,7 +100,7 @@ class Guess {
   void add_to_sample(Slot slot);  // of the top level, where it is listed too
   std::vector<Slot> release(std::uint32_t from);
   void rebuild(std::uint32_t from);
-  void refresh_live_gain();
+  virtual void refresh_live_gain();
 
   GroundSet& ground_;
   int j_;
@@ -103,6 +109,7 @@ class Guess {
   std::vector<Level> levels_;
   std::vector<Slot> beyond_;  // L(e) = T+1: only when the prefix is full
   std::uint32_t size_ = 0;    // |G|
+  double live_gain_ = 0;
 
  private:
   std::vector<Slot>& members(std::uint32_t depth) { return depth > top() ? beyond_ : levels_[depth - 1].members; }
@@ -113,9 +120,9 @@ class Guess {
 
   std::size_t listed_ = 0;  // entries of all member lists
   std::size_t stale_ = 0;   // dead ones among them
-  double live_gain_ = 0;
 };
 
-std::unique_ptr<Guess> make_guess(GroundSet& ground, int j);  // by the method of the settings
+// Of the method and the constraint that the settings name.
+std::unique_ptr<Guess> make_guess(GroundSet& ground, int j);
 
 }  // namespace pyalgo::submodular

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "levels.hpp"
+#include "matroid_guess.hpp"
 #include "param.hpp"
 #include "pyalgo/errors.hpp"
 #include "pyalgo/growth.hpp"
@@ -15,11 +16,15 @@
 
 namespace pyalgo::submodular {
 std::unique_ptr<Guess> make_guess(GroundSet& ground, int j) {
+  if (ground.settings.constraint) return std::make_unique<MatroidGuess>(ground, j);
   if (ground.settings.method == Method::param) return std::make_unique<ParamGuess>(ground, j);
   return std::make_unique<LevelsGuess>(ground, j);
 }
 
-double Settings::ratio() const noexcept { return (method == Method::levels ? 1 - eps : 1) / (2 * (1 + eps)); }
+double Settings::ratio() const noexcept {
+  if (constraint) return 1 / (4 + eps);
+  return (method == Method::levels ? 1 - eps : 1) / (2 * (1 + eps));
+}
 
 void GroundSet::drop_if_unused(Slot slot) {
   const Element& element = elements[slot];
@@ -29,7 +34,9 @@ void GroundSet::drop_if_unused(Slot slot) {
 }
 
 DynamicMaximizer::DynamicMaximizer(std::shared_ptr<Objective> objective, const Settings& settings)
-    : ground_{std::move(objective), Geometric(1.0 + settings.eps), settings, {}, {}, 0, 0} {}
+    : ground_{std::move(objective), Geometric(1.0 + settings.eps), settings, {}, {}, 0, 0} {
+  if (settings.constraint) ground_.settings.k = std::min(settings.k, settings.constraint->rank());
+}
 
 DynamicMaximizer::~DynamicMaximizer() {
   std::lock_guard<Objective> lock(*ground_.objective);
@@ -41,7 +48,8 @@ DynamicMaximizer::~DynamicMaximizer() {
 template <class Work>
 void DynamicMaximizer::atomically(Work&& work) {
   cache_[0].reset(), cache_[1].reset();
-  if (!ground_.objective->may_fail()) return work();
+  const auto& constraint = ground_.settings.constraint;
+  if (!ground_.objective->may_fail() && !(constraint && constraint->may_fail())) return work();
   const Objective::Restore restore_objective = ground_.objective->backup();
   GroundSet ground = ground_;
   auto magnitudes = magnitudes_;
@@ -60,20 +68,25 @@ void DynamicMaximizer::atomically(Work&& work) {
   }
 }
 
-void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload) {
+void DynamicMaximizer::update(Span<const std::int8_t> op, const KeyColumn& ids, const PayloadBatch* payload,
+                              Span<const std::uint32_t> groups) {
   std::lock_guard<Objective> lock(*ground_.objective);
   check(op, ids, payload);
+  const std::uint32_t n_groups = ground_.n_groups();
+  if (n_groups > 0 && groups.size() != op.size()) throw std::invalid_argument("groups must be as many as rows");
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    if (n_groups > 0 && groups[i] >= n_groups) throw std::invalid_argument("groups must be of the constraint");
   if (op.size() == 0) return;
   atomically([&] {
     for (std::size_t i = 0; i < op.size(); ++i) {
       if (op[i] < 0) {
         erase(ids[i]);
       } else if (payload != nullptr) {
-        insert(ids[i], ground_.objective->add(*payload, i));
+        insert(ids[i], ground_.objective->add(*payload, i), n_groups > 0 ? groups[i] : 0);
       } else {
         const Row row = ground_.objective->known(static_cast<std::size_t>(ids[i].number));
         ground_.objective->hold(row);
-        insert(ids[i], row);
+        insert(ids[i], row, n_groups > 0 ? groups[i] : 0);
       }
     }
   });
@@ -92,6 +105,7 @@ void DynamicMaximizer::merge(const DynamicMaximizer& other) {
   // Elements whose rows this objective has already, and those that come with their payload.
   OwnedKeys ids, new_ids;
   std::vector<Row> rows;
+  std::vector<std::uint32_t> groups, new_groups;
   OwnedPayload payload;
   for (Slot slot = 0; slot < other.ground_.elements.size(); ++slot) {
     if (!other.ground_.ids.linked(slot)) continue;
@@ -99,9 +113,11 @@ void DynamicMaximizer::merge(const DynamicMaximizer& other) {
     const Row row = other.ground_.elements[slot].row;
     if (&objective == &theirs || objective.knows(id)) {
       ids.push_back(id);
+      groups.push_back(other.ground_.group(slot));
       rows.push_back(&objective == &theirs ? row : objective.known(static_cast<std::size_t>(id.number)));
     } else {
       new_ids.push_back(id);
+      new_groups.push_back(other.ground_.group(slot));
       theirs.read(row, payload);
     }
   }
@@ -117,9 +133,9 @@ void DynamicMaximizer::merge(const DynamicMaximizer& other) {
   atomically([&] {
     for (std::size_t i = 0; i < column.size(); ++i) {
       objective.hold(rows[i]);
-      insert(column[i], rows[i]);
+      insert(column[i], rows[i], groups[i]);
     }
-    for (std::size_t i = 0; i < new_column.size(); ++i) insert(new_column[i], objective.add(batch, i));
+    for (std::size_t i = 0; i < new_column.size(); ++i) insert(new_column[i], objective.add(batch, i), new_groups[i]);
   });
 }
 
@@ -190,7 +206,7 @@ void DynamicMaximizer::check_ids(Span<const std::int8_t> op, const KeyColumn& id
   }
 }
 
-void DynamicMaximizer::insert(const Key& id, Row row) {
+void DynamicMaximizer::insert(const Key& id, Row row, std::uint32_t group) {
   const double single = ground_.objective->single(row);
   ++ground_.epoch;
   ++ground_.queries;
@@ -200,6 +216,10 @@ void DynamicMaximizer::insert(const Key& id, Row row) {
   const Slot slot = ground_.ids.insert(id);
   if (slot >= ground_.elements.size()) push_tight(ground_.elements, Element{});
   ground_.elements[slot] = element;
+  if (ground_.n_groups() > 0) {
+    ground_.groups.resize(ground_.elements.size());
+    ground_.groups[slot] = group;
+  }
   if (single == 0) return;  // worth nothing to any set: in no guess
   ++magnitudes_[ground_.grid.index(single)];
   if (ground_.settings.all_guesses) tend_all(single);
@@ -231,8 +251,7 @@ void DynamicMaximizer::erase(const Key& id) {
 
 // The faithful grid: every guess that some live element belongs to.
 void DynamicMaximizer::tend_all(double single) {
-  const int last = ground_.grid.index(2.0 * ground_.settings.k * single) + 1;
-  for (int j = ground_.grid.index(single) - 1; j <= last; ++j) {
+  for (int j = ground_.grid.index(single) - 1; GuessRange(ground_, j).tau <= single; ++j) {
     if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
       guesses_.emplace(j, make_guess(ground_, j));
   }
@@ -259,30 +278,36 @@ bool DynamicMaximizer::proves_ratio(const Window& proven) const {
 
 // Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
-// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G). So the search for a proof goes up
-// while the highest guess is full and down while the lowest is not, one guess at a time, and ends.
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
+// is left in a sample, method "param"). So the search for a proof goes up while the highest guess is full and down while the
+// lowest is not, one guess at a time, and ends.
 //
 // It goes down further than the proof needs, to a guess that is full or worth gamma: an answer of few elements that are all
 // worth much may prove the ratio and be far from the best.
+//
+// With a constraint no prefix is ever full, and it is the guess whose range ends right above the largest f({e}) that proves
+// the ratio.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
     return;
   }
   const int largest = magnitudes_.rbegin()->first;
+  const bool constrained = ground_.settings.constraint != nullptr;
   const auto is_full = [](const Guess& guess) { return guess.upper_bound() == HUGE_VAL; };
   const auto is_base = [&](const Guess& guess) {
-    return is_full(guess) || guess.live_gain() >= guess.gamma() || guess.index() <= largest;
+    return constrained || is_full(guess) || guess.live_gain() >= guess.gamma() || guess.index() <= largest;
   };
   Window proven = window();
   for (;; proven = window()) {
-    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1) {
+    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1 ||
+        (constrained && guesses_.begin()->first > largest + 1)) {
       while (!guesses_.empty()) park(guesses_.begin());
       activate(largest);
       continue;
     }
     const Guess &lowest = *guesses_.begin()->second, &highest = *guesses_.rbegin()->second;
-    const bool proves = proves_ratio(proven);
+    const bool proves = constrained ? guesses_.count(largest) > 0 : proves_ratio(proven);
     if (proves && is_base(lowest)) break;
     if (!proves && (is_full(highest) || highest.index() < largest))
       activate(highest.index() + 1);
@@ -294,6 +319,7 @@ void DynamicMaximizer::tend_window() {
   for (const auto& [j, guess] : guesses_)
     if (is_base(*guess)) base = j;
   const int slack = static_cast<int>(slack_);
+  if (constrained) proven.of_lower = proven.of_upper = base = largest;
   const int low = std::min({proven.of_lower, proven.of_upper, base}) - slack;
   const int high = std::max(proven.of_lower, proven.of_upper) + slack;
   while (guesses_.begin()->first < low) park(guesses_.begin());

@@ -68,6 +68,7 @@ std::string DynamicMaximizer::save(const std::string& annex) const {
   ground_.ids.save(out);
   for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
     if (ground_.ids.taken(slot)) out.u32(ground_.elements[slot].row);
+  for (std::uint32_t group : ground_.groups) out.u32(group);
   out.u32(static_cast<std::uint32_t>(guesses_.size()));
   for (const auto& [j, guess] : guesses_) {
     out.i64(j);
@@ -107,6 +108,12 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
   ground.elements = std::move(elements);
   ground.ids = std::move(ids);  // from here on the destructor lets go of the rows
   objective.settle();
+  if (const std::uint32_t n_groups = ground.n_groups()) {
+    in.need(4 * ground.elements.size());
+    ground.groups.resize(ground.elements.size());
+    for (std::uint32_t& group : ground.groups)
+      if ((group = in.u32()) >= n_groups) in.fail("groups of the constraint");
+  }
   const std::size_t n_guesses = in.count(12);
   for (std::size_t i = 0; i < n_guesses; ++i) {
     const std::int64_t j = in.i64();
