@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench_submodular import powerlaw_cover
 from gate import compare
 from submodular_peers import (
     apricot_coverage,
@@ -16,6 +15,7 @@ from submodular_peers import (
     sieve_rerun,
     submodlib_facility_location,
 )
+from submodular_streams import distinct_cover, rbf_similarity
 
 from pyalgo.submodular import (
     DynamicSubmodularMaximizer,
@@ -29,22 +29,6 @@ from pyalgo.submodular import (
 K = 50
 
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `csr_matrix`:DeprecationWarning")  # apricot's imports
-
-
-def distinct_cover(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`powerlaw_cover` without the repetitions, which some peers would count."""
-    offsets, targets = powerlaw_cover(n, seed)
-    rows = [np.unique(targets[offsets[i] : offsets[i + 1]]) for i in range(n)]
-    return np.concatenate([[0], np.cumsum([len(row) for row in rows])]), np.concatenate(rows)
-
-
-def rbf_similarity(n: int, seed: int, dimensions: int = 16) -> np.ndarray:
-    """exp(-d^2 / (2 dimensions)) of normal points: nearly all elements look alike, the hard case of lazy greedy."""
-    points = np.random.default_rng(seed).normal(size=(n, dimensions))
-    squares = (points**2).sum(axis=1)
-    distance = squares[:, None] + squares - 2 * points @ points.T
-    similarity = np.exp(-np.maximum(distance, 0) / (2 * dimensions))
-    return (similarity + similarity.T) / 2
 
 
 def measure(name: str, f: Objective, peer, least: float, *, pairs: int, ties: bool = False) -> None:

@@ -104,20 +104,21 @@ Solution DynamicMaximizer::live_solution(const Guess& guess) const {
   return solution;
 }
 
-// As many as the budget says; of a set that is small beside the pool, all.
+// As many as the budget says, and what a small pool lacks of three for each of k; of a small set all.
 void DynamicMaximizer::draw_candidates(std::vector<Slot>& pool) const {
-  const std::size_t n = ground_.ids.size(), few = 4 * std::size_t{ground_.settings.k} + 64;
-  const std::size_t drawn = n <= few ? n : std::min<std::size_t>(n, ground_.settings.refine_budget);
-  if (drawn == 0) return;
-  std::vector<Slot> live;
-  for (Slot slot = 0; slot < ground_.elements.size(); ++slot)
-    if (ground_.ids.linked(slot)) live.push_back(slot);
+  const auto slots = static_cast<Slot>(ground_.elements.size());
+  const std::size_t k = ground_.settings.k, n = ground_.ids.size();
+  std::size_t wanted = ground_.settings.refine_budget;
+  if (pool.size() < 3 * k) wanted = std::max(wanted, 3 * k - pool.size());
+  if (n <= wanted || n <= 4 * k + 64) {
+    for (Slot slot = 0; slot < slots; ++slot)
+      if (ground_.ids.linked(slot)) pool.push_back(slot);
+    return;
+  }
   // A stream of its own: the guesses' streams have their grid index for a number.
   PhiloxStream random(ground_.settings.seed, std::numeric_limits<std::uint32_t>::max() / 2, ground_.epoch);
-  for (std::size_t i = 0; i < drawn; ++i) {
-    std::swap(live[i], live[i + random.below(static_cast<std::uint32_t>(live.size() - i))]);
-    pool.push_back(live[i]);
-  }
+  for (std::size_t tries = 8 * wanted; wanted > 0 && tries > 0; --tries)
+    if (const Slot slot = random.below(slots); ground_.ids.linked(slot)) pool.push_back(slot), --wanted;
 }
 
 // OPT <= f(S) + the sum of f(e|S) over the e of an optimum, for any S: at most that of the k largest, or of the heaviest

@@ -104,7 +104,7 @@ class CoverageChain final : public PrefixChain {
 
   std::unique_ptr<PrefixChain> clone() const override { return std::make_unique<CoverageChain>(*this); }
   std::size_t nbytes() const noexcept override {
-    std::size_t total = covered_.capacity() * sizeof(Level) + touched_.capacity() * sizeof(touched_[0]);
+    std::size_t total = covered_.capacity() + wide_.capacity() * sizeof(Level) + touched_.capacity() * sizeof(touched_[0]);
     for (const auto& touched : touched_) total += touched.capacity() * sizeof(Item);
     return total;
   }
@@ -112,16 +112,40 @@ class CoverageChain final : public PrefixChain {
  private:
   using Level = std::uint16_t;
   static constexpr Level never = UINT16_MAX;
+  static constexpr std::uint8_t never_narrow = UINT8_MAX;
 
-  Level covered_at(Item item) const noexcept { return item < covered_.size() ? covered_[item] : never; }
+  Level covered_at(Item item) const noexcept {
+    if (!wide_.empty()) return item < wide_.size() ? wide_[item] : never;
+    const std::uint8_t level = item < covered_.size() ? covered_[item] : never_narrow;
+    return level == never_narrow ? never : level;
+  }
+
+  void set(Item item, Level level) noexcept {
+    if (!wide_.empty())
+      wide_[item] = level;
+    else
+      covered_[item] = level == never ? never_narrow : static_cast<std::uint8_t>(level);
+  }
+
+  // Room for the whole universe, two bytes an item once there are levels that do not fit into one.
+  void fit() {
+    if (wide_.empty() && touched_.size() >= never_narrow) {
+      wide_.resize(f_.universe(), never);
+      for (Item item = 0; item < covered_.size(); ++item)
+        if (covered_[item] != never_narrow) wide_[item] = covered_[item];
+      covered_ = {};
+    }
+    if (!wide_.empty() && wide_.size() < f_.universe()) wide_.resize(f_.universe(), never);
+    if (wide_.empty() && covered_.size() < f_.universe()) covered_.resize(f_.universe(), never_narrow);
+  }
 
   void do_open() override { touched_.emplace_back(); }
 
   void do_add(Row row) override {
-    if (covered_.size() < f_.universe()) covered_.resize(f_.universe(), never);
+    fit();
     for (Item item : f_.items(row)) {
-      if (covered_[item] != never) continue;
-      covered_[item] = static_cast<Level>(touched_.size());
+      if (covered_at(item) != never) continue;
+      set(item, static_cast<Level>(touched_.size()));
       touched_.back().push_back(item);
     }
   }
@@ -129,11 +153,12 @@ class CoverageChain final : public PrefixChain {
   // Undoes only what the forgotten levels touched: a reset of the universe would make every rebuild O(universe).
   void do_truncate(std::uint32_t levels) override {
     for (; touched_.size() > levels; touched_.pop_back())
-      for (Item item : touched_.back()) covered_[item] = never;
+      for (Item item : touched_.back()) set(item, never);
   }
 
   const Coverage& f_;
-  std::vector<Level> covered_;  // by item: the first level that covered it
+  std::vector<std::uint8_t> covered_;  // by item: the first level that covered it
+  std::vector<Level> wide_;            // the same in its place, once it is needed
   std::vector<std::vector<Item>> touched_;
 };
 
