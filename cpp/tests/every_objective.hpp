@@ -11,6 +11,17 @@ namespace pyalgo::submodular {
 
 constexpr unsigned n_kinds = 12;
 
+// What a byte stands for: an objective in the low five bits, then the method, a constraint, and the grid of guesses.
+inline unsigned kind_of(std::uint8_t byte) { return (byte & 31U) % n_kinds; }
+inline Settings settings_of(std::uint8_t byte) {
+  Settings settings;
+  settings.k = 3;
+  settings.method = (byte & 96U) != 0 ? Method::param : Method::levels;
+  if ((byte & 64U) != 0) settings.constraint = make_laminar({no_group, 0}, {2, 1});
+  settings.all_guesses = (byte & 128U) != 0;
+  return settings;
+}
+
 // f(S) = |S|.
 class Size final : public Oracle {
  public:

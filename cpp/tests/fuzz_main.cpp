@@ -14,11 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-std::string snapshot(std::uint8_t kind) {
-  Settings settings;
-  settings.k = 3;
-  settings.all_guesses = (kind & 128) != 0;
-  const unsigned objective_kind = kind & 127U;
+std::string snapshot(std::uint8_t byte) {
+  const unsigned objective_kind = kind_of(byte);
+  const Settings settings = settings_of(byte);
   const auto objective = objective_of(objective_kind);
   const FourElements payload(objective_kind);
   const bool known = objective_kind == 8;  // a kernel is given whole, ahead
@@ -26,19 +24,22 @@ std::string snapshot(std::uint8_t kind) {
   DynamicMaximizer maximizer(objective, settings);
   const std::vector<std::int64_t> ids{0, 1, 2, 3};
   const std::vector<std::int8_t> op{1, 1, 1, 1}, gone{-1};
-  maximizer.update(op, {KeyKind::integer, ids, {}}, known ? nullptr : &payload.batch());
-  maximizer.update(gone, {KeyKind::integer, {ids.data() + 2, 1}, {}}, nullptr);
-  return std::string(1, static_cast<char>(kind)) + maximizer.save();
+  const std::vector<std::uint32_t> groups(settings.constraint ? std::vector<std::uint32_t>{0, 1, 0, 1}
+                                                              : std::vector<std::uint32_t>{});
+  maximizer.update(op, {KeyKind::integer, ids, {}}, known ? nullptr : &payload.batch(), groups);
+  maximizer.update(gone, {KeyKind::integer, {ids.data() + 2, 1}, {}}, nullptr, {groups.data(), groups.empty() ? 0U : 1U});
+  return std::string(1, static_cast<char>(byte)) + maximizer.save(R"({"told":[1]})");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 20000;
-  for (unsigned i = 0; i < 2 * n_kinds; ++i) {
-    const auto kind = static_cast<std::uint8_t>(i < n_kinds ? i : 128 + i - n_kinds);
-    const std::string whole = snapshot(kind);
-    PhiloxStream random(kind, 0, 0);
+  for (unsigned i = 0; i < 6 * n_kinds; ++i) {
+    const unsigned method = i / n_kinds % 3, grid = i / n_kinds / 3;  // levels, param, constrained; window, all
+    const auto byte = static_cast<std::uint8_t>(i % n_kinds + 32 * method + 128 * grid);
+    const std::string whole = snapshot(byte);
+    PhiloxStream random(byte, 0, 0);
     for (int round = 0; round < rounds; ++round) {
       std::string bytes = whole;
       for (std::uint32_t changes = 1 + random.below(4); changes > 0; --changes) {

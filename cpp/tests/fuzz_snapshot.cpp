@@ -10,14 +10,12 @@ using namespace pyalgo::submodular;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  Settings settings;
-  settings.k = 3;
-  settings.all_guesses = (data[0] & 128) != 0;
-  const auto objective = objective_of((data[0] & 127U) % n_kinds);
+  const auto objective = objective_of(kind_of(data[0]));
   try {
-    const auto maximizer = DynamicMaximizer::load(objective, settings, {data + 1, size - 1});
+    std::string annex;
+    const auto maximizer = DynamicMaximizer::load(objective, settings_of(data[0]), {data + 1, size - 1}, annex);
     maximizer->query(true, true);
-    (void)maximizer->save();
+    (void)maximizer->save(annex);
   } catch (const SnapshotFormatError&) {
   }
   return 0;

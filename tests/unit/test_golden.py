@@ -128,8 +128,8 @@ def test_released_snapshots_are_read_and_go_on(path):
     found = answers(f)
     if path.stem.endswith(f"-{SUBMODULAR}"):
         assert found == expected
-    else:  # written by an older version: the state is the same, and what is made of it as good or better
-        assert (found["n_seen"], found["oracle_calls"]) == (expected["n_seen"], expected["oracle_calls"])
+    else:  # written by an older version: what is made of the same elements is as good or better
+        assert found["n_seen"] == expected["n_seen"]
         assert float.fromhex(found["value"]) >= float.fromhex(expected["value"])
     f._check()
     f.delete(f.query().ids[:2])

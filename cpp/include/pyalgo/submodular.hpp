@@ -431,6 +431,8 @@ class DynamicMaximizer {
   void insert(const Key& id, Row row, std::uint32_t group);  // which holds the row from now on
   void erase(const Key& id);
   void tend_window();
+  void tend_constrained(int largest);
+  void keep(int lowest, int highest);
   void tend_all(double single);
   Window window() const;
   bool proves_ratio(const Window& proven) const;

@@ -278,36 +278,32 @@ bool DynamicMaximizer::proves_ratio(const Window& proven) const {
 
 // Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
-// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps where no dead element
-// is left in a sample, method "param"). So the search for a proof goes up while the highest guess is full and down while the
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps in method param, where
+// no sample holds a dead element). So the search for a proof goes up while the highest guess is full and down while the
 // lowest is not, one guess at a time, and ends.
 //
 // It goes down further than the proof needs, to a guess that is full or worth gamma: an answer of few elements that are all
 // worth much may prove the ratio and be far from the best.
-//
-// With a constraint no prefix is ever full, and it is the guess whose range ends right above the largest f({e}) that proves
-// the ratio.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
     return;
   }
   const int largest = magnitudes_.rbegin()->first;
-  const bool constrained = ground_.settings.constraint != nullptr;
+  if (ground_.settings.constraint) return tend_constrained(largest);
   const auto is_full = [](const Guess& guess) { return guess.upper_bound() == HUGE_VAL; };
   const auto is_base = [&](const Guess& guess) {
-    return constrained || is_full(guess) || guess.live_gain() >= guess.gamma() || guess.index() <= largest;
+    return is_full(guess) || guess.live_gain() >= guess.gamma() || guess.index() <= largest;
   };
   Window proven = window();
   for (;; proven = window()) {
-    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1 ||
-        (constrained && guesses_.begin()->first > largest + 1)) {
+    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1) {
       while (!guesses_.empty()) park(guesses_.begin());
       activate(largest);
       continue;
     }
     const Guess &lowest = *guesses_.begin()->second, &highest = *guesses_.rbegin()->second;
-    const bool proves = constrained ? guesses_.count(largest) > 0 : proves_ratio(proven);
+    const bool proves = proves_ratio(proven);
     if (proves && is_base(lowest)) break;
     if (!proves && (is_full(highest) || highest.index() < largest))
       activate(highest.index() + 1);
@@ -318,10 +314,27 @@ void DynamicMaximizer::tend_window() {
   int base = guesses_.begin()->first;
   for (const auto& [j, guess] : guesses_)
     if (is_base(*guess)) base = j;
+  keep(std::min({proven.of_lower, proven.of_upper, base}), std::max(proven.of_lower, proven.of_upper));
+}
+
+// With a constraint no prefix is ever full, and the guess whose range ends right above the largest f({e}) proves the ratio.
+void DynamicMaximizer::tend_constrained(int largest) {
+  while (guesses_.count(largest) == 0) {
+    if (guesses_.empty() || guesses_.rbegin()->first < largest - 1 || guesses_.begin()->first > largest + 1) {
+      while (!guesses_.empty()) park(guesses_.begin());
+      activate(largest);
+    } else {
+      activate(guesses_.rbegin()->first < largest ? largest : guesses_.begin()->first - 1);
+    }
+  }
+  keep(largest, largest);
+}
+
+// Parks the guesses outside of these and the slack around them.
+void DynamicMaximizer::keep(int lowest, int highest) {
   const int slack = static_cast<int>(slack_);
-  if (constrained) proven.of_lower = proven.of_upper = base = largest;
-  const int low = std::min({proven.of_lower, proven.of_upper, base}) - slack;
-  const int high = std::max(proven.of_lower, proven.of_upper) + slack;
+  const int low = lowest - slack;
+  const int high = highest + slack;
   while (guesses_.begin()->first < low) park(guesses_.begin());
   while (guesses_.rbegin()->first > high) park(std::prev(guesses_.end()));
   // An optimum that oscillates across guesses would rebuild them again and again: keep more of them instead.

@@ -130,7 +130,11 @@ std::unique_ptr<DynamicMaximizer> DynamicMaximizer::load(std::shared_ptr<Objecti
     if (ground.ids.taken(slot) && !element.live && element.lists == 0)
       in.fail("no deleted element that nothing refers to");
   }
-  if (!in.at_end()) annex = in.string();  // states of the first format end here
+  if (in.at_end()) {  // a state of the first format, whose guesses need not prove the ratio yet
+    if (!settings.all_guesses) loaded->tend_window();
+  } else {
+    annex = in.string();
+  }
   in.finish();
   if (!loaded->magnitudes_.empty() && !loaded->proves_ratio(loaded->window())) in.fail("guesses that prove the ratio");
   return loaded;
