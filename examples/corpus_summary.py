@@ -2,8 +2,8 @@
 
 The corpus is what Python's standard library says of itself: the sentences of its docstrings, module after module in the
 order of their names. A window holds the last 2,000; of these the summary keeps the five that together hold the most that
-is worth saying. A sentence covers its words, and a word weighs what it tells: much when many modules use it, nothing when
-all do (the weight of a word in half of all modules is the highest that there is).
+is worth saying. A word is worth what it tells of a module: much when many modules use it, nothing when all do (most, when
+half of them do). In c sentences of the summary it counts sqrt(c) times: saying it again adds less and less.
 
 In the middle a sentence of the summary is withdrawn, by someone with a right to erasure. It is not only deleted: nothing
 of it is left in a snapshot, which a search of the bytes shows.
@@ -79,7 +79,7 @@ def updates() -> Iterator[dict[str, Any]]:
         if len(window) == WINDOW:
             yield {"op": -1, "id": window.popleft()}
         words = sorted(set(WORD.findall(text.partition(": ")[2].lower())))
-        yield {"op": 1, "id": text, "items": words, "weights": [weights[word] for word in words]}
+        yield {"op": 1, "id": text, "dimensions": words, "features": [weights[word] ** 2 for word in words]}
         window.append(text)
 
 
@@ -93,8 +93,8 @@ def show(title: str, maximiser: DynamicSubmodularMaximizer) -> None:
 
 def own_words(row: dict[str, Any], live: dict[str, dict[str, Any]]) -> list[str]:
     """The words of a sentence that no other has."""
-    others = {word for text, other in live.items() if text != row["id"] for word in other["items"]}
-    return [word for word in row["items"] if word not in others]
+    others = {word for text, other in live.items() if text != row["id"] for word in other["dimensions"]}
+    return [word for word in row["dimensions"] if word not in others]
 
 
 def traces(maximiser: DynamicSubmodularMaximizer, texts: list[str]) -> int:
@@ -108,7 +108,8 @@ def erase(maximiser: DynamicSubmodularMaximizer, live: dict[str, dict[str, Any]]
     own = {text: own_words(live[text], live) for text in maximiser.query().ids}
     text = next(text for text in own if own[text])
     about = [text, *own[text]]
-    print(f"To be forgotten: {text!r},\nwith the words that no other sentence has: {', '.join(own[text])}")
+    print(textwrap.fill(f"To be forgotten: {text!r}", 110))
+    print(f"and the words that no other sentence has: {', '.join(own[text])}.")
     before = traces(maximiser, about)
     deleted = maximiser.clone()
     deleted.delete([text])
@@ -118,12 +119,12 @@ def erase(maximiser: DynamicSubmodularMaximizer, live: dict[str, dict[str, Any]]
     print(f"Found in a snapshot: {before} times; after a mere deletion {traces(deleted, about)};", end=" ")
     print(f"after erase_forever {traces(maximiser, about)}.")
     for added in maximiser.solution_delta().added:
-        print(f"New in the summary: {added!r}")
+        print(textwrap.fill(f"New in the summary: {added!r}", 110))
     print()
 
 
 def main() -> None:
-    maximiser = DynamicSubmodularMaximizer({"name": "coverage"}, CHOSEN, eps=0.1, seed=0)
+    maximiser = DynamicSubmodularMaximizer({"name": "feature_based", "sparse": True}, CHOSEN, eps=0.1, seed=0)
     rows = list(updates())
     live: dict[str, dict[str, Any]] = {}
     erased: set[str] = set()
@@ -131,7 +132,7 @@ def main() -> None:
         text = row["id"]
         if row["op"] > 0:
             live[text] = row
-            maximiser.insert([text], items=[row["items"]], weights=[row["weights"]])
+            maximiser.insert([text], dimensions=[row["dimensions"]], features=[row["features"]])
         elif text not in erased:
             del live[text]
             maximiser.delete([text])

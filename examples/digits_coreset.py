@@ -62,6 +62,7 @@ def draw(path: str, images: NDArray[Any], answer: SubmodularResult, accuracies: 
     import matplotlib
 
     matplotlib.use("agg")
+    matplotlib.rcParams["svg.fonttype"] = "none"
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), width_ratios=[1, 1.25])
