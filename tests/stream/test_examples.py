@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,43 @@ def test_frames_are_found_though_the_run_is_killed(examples):
     assert len(begins) - len(found) <= 10
     assert lines[-1]["result"]["n_within_k"] == len(found)
     assert examples.pyalgo("report", "template_search.state", "-o", "run.html").returncode == 0
+
+
+def printed(name: str, *arguments: str, cwd: Path) -> str:
+    """What an example prints, in less than the time that it may take."""
+    begun = time.perf_counter()
+    script = [sys.executable, str(ROOT / "examples" / f"{name}.py"), *arguments]
+    done = subprocess.run(script, cwd=cwd, capture_output=True, text=True, check=True)
+    assert time.perf_counter() - begun < 20
+    return done.stdout
+
+
+def test_a_sentence_of_the_summary_is_forgotten(examples):
+    text = printed("corpus_summary", cwd=examples.path)
+    before, deleted, erased = map(int, re.search(r"(\d+) times; after a mere deletion (\d+);.* (\d+)\.", text).groups())
+    assert (before >= 2, deleted >= 2, erased) == (True, True, 0)
+    forgotten = " ".join(re.search(r"To be forgotten: (.*?)\nand the words", text, re.DOTALL).group(1).split())
+    summaries = [" ".join(part.split()) for part in text.split("After ")[1:]]
+    assert len(summaries) == 3
+    assert forgotten.strip("'\"").partition(": ")[2] not in summaries[1] + summaries[2]
+    assert "New in the summary: " in text
+
+
+def test_sentences_are_summarised_by_a_job(examples):
+    done = examples.pyalgo("run", "examples/corpus_summary.toml", "--allow-python", "--max-rows", "2000")
+    assert (done.returncode, done.stderr) == (0, "")
+    for line in examples.lines("corpus_summary.jsonl"):
+        assert len(line["result"]["ids"]) == 5
+        assert all(re.fullmatch(r"[\w.]+: [A-Z].*\.", text) for text in line["result"]["ids"])
+
+
+def test_chosen_images_teach_more_than_random_ones(work):
+    pytest.importorskip("sklearn")
+    text = printed("digits_coreset", *(["--plot", "coreset.svg"] if find_spec("matplotlib") else []), cwd=work.path)
+    assert "100 of 900 images chosen, none of the 300 withdrawn." in text
+    rows = re.findall(r"^(?:nearest|logistic).*$", text, re.MULTILINE)
+    assert len(rows) == 2
+    for row in rows:
+        chosen, mean = map(float, re.findall(r"([\d.]+)%", row)[:2])
+        assert chosen > mean
+    assert not find_spec("matplotlib") or "accuracy on images not seen" in (work.path / "coreset.svg").read_text()
