@@ -2,8 +2,9 @@
 
 ``pytest --claims`` runs the tests and benchmarks that carry a claim, prints the table, and fails on a claim without a
 test, a test with an unknown claim, and a stale ledger: a status that is not what the run shows, or a README whose table is
-not the ledger's. ``--claims-bench`` leaves out what is no benchmark, for where all tests have passed before. Where the gate is wider than the target, because machines are noisy, a run between the two is told and
-fails nothing. ``pytest --claims-write`` puts the measured figures into the ledger and the table into the README.
+not the ledger's. Where the gate is wider than the target, because machines are noisy, a run between the two is told and
+fails nothing. ``--claims-bench`` leaves out what is no benchmark, for where all tests have passed before; ``--claims-write``
+puts the measured figures into the ledger and the table into the README.
 """
 
 from __future__ import annotations

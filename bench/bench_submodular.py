@@ -131,7 +131,7 @@ def test_an_update_against_greedy_again(figure, case):
 
 
 @pytest.mark.claim("submodular.6")
-def test_an_update_against_the_libraries(figure):
+def test_an_update_against_apricot(figure):
     n = 10_000
     features = half_normal(n, 1)
     f = full_window(FeatureBased.from_features(features), n)
@@ -140,23 +140,23 @@ def test_an_update_against_the_libraries(figure):
     ours = cpu_seconds(lambda: f.update(id=ids[5000:], op=ops[5000:])) / len(ids[5000:])
     again = apricot_feature_based(features[n // 2 :], K)
     again()
-    apricot = cpu_seconds(again) / ours
+    ratio = cpu_seconds(again) / ours
+    figure("submodular.6", f"apricot again, feature-based, n=10,000: {ratio:,.0f}x", met=ratio >= 20_000)
+    assert ratio >= 10_000
 
+
+@pytest.mark.claim("submodular.6")
+def test_an_update_against_submodlib(figure):
     n = 1000
     similarity = rbf_similarity(n, 1)
+    again = submodlib_facility_location(similarity[n // 2 :, n // 2 :], K)  # it serves and chooses from the window only
+    again()
     f = full_window(FacilityLocation.from_similarity(similarity), n)
     ids, ops = sliding(n, n // 2)
     ours = cpu_seconds(lambda: f.update(id=ids, op=ops)) / len(ids)
-    again = submodlib_facility_location(similarity[n // 2 :, n // 2 :], K)  # it serves and chooses from the window only
-    again()
-    submodlib = cpu_seconds(again) / ours
-    figure(
-        "submodular.6",
-        f"apricot again, feature-based, n=10,000: {apricot:,.0f}x; submodlib again, facility location, n=1000: {submodlib:,.0f}x",
-        met=apricot >= 20_000 and submodlib >= 100,
-    )
-    assert apricot >= 10_000
-    assert submodlib >= 50
+    ratio = cpu_seconds(again) / ours
+    figure("submodular.6", f"submodlib again, facility location, n=1000: {ratio:,.0f}x", met=ratio >= 100)
+    assert ratio >= 50
 
 
 @pytest.mark.claim("submodular.6")

@@ -53,6 +53,20 @@ def test_what_was_erased_is_in_no_snapshot(guess_grid):
 
 
 @pytest.mark.claim("submodular.9")
+def test_erasure_forgets_items_that_came_with_weights():
+    f = DynamicSubmodularMaximizer({"name": "coverage", "weights": {"given": 3.0}}, 2)
+    f.insert(["a", "b"], items=[["private", "shared"], ["shared"]], weights=[[2.0, 5.0], [5.0]])
+    f.erase_forever(["a"])
+    assert b"private" not in f.to_bytes()
+    f._check()
+    f.insert(["c", "d"], items=[["private"], ["given"]])
+    assert f.query().value == 5.0 + 3.0
+    with pytest.raises(ValueError, match="already weighs 5"):
+        f.insert(["e"], items=[["shared"]], weights=[[1.0]])
+    assert pyalgo.load(f.to_bytes()).to_bytes() == f.to_bytes()
+
+
+@pytest.mark.claim("submodular.9")
 @pytest.mark.parametrize("seed", range(20))
 def test_erasure_is_as_good_as_never_having_seen(seed):
     rng = np.random.default_rng(seed)
@@ -205,14 +219,14 @@ def test_a_callable_that_fails_leaves_the_state_as_it_was(mixed):
     covers = np.random.default_rng(0).random((40, 12)) < 0.3
     calls, fatal = 0, -1
 
-    class Refused(RuntimeError):
+    class RefusedError(RuntimeError):
         pass
 
     def f(ids):
         nonlocal calls
         calls += 1
         if calls == fatal:
-            raise Refused
+            raise RefusedError
         return float(covers[ids.astype(int)].any(axis=0).sum())
 
     def objective():
@@ -239,7 +253,7 @@ def test_a_callable_that_fails_leaves_the_state_as_it_was(mixed):
     for at in range(1, needed + 1):
         it.query(refine=False)
         calls, fatal = 0, at
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedError):
             it.update(batch)
         fatal = -1
         assert it.to_bytes() == before

@@ -141,6 +141,7 @@ class Objective {
   void add_known(const PayloadBatch& payload, std::size_t rows);  // checks first; takes the next ids
   virtual void forget(std::size_t id);                            // a known id; its payload goes with its last holder
 
+  virtual void forget_unused() {}  // what is remembered for rows that may come, but for what was given ahead of all
   virtual void read(Row row, OwnedPayload& out) const = 0;  // appends what `add` would take
 
   // Brings the payload back to what it is now. For work that a marginal may end by throwing.

@@ -27,11 +27,16 @@ Solution DynamicMaximizer::query(bool refine, bool certificate) const {
 
 // The live sample of the best guess; where it lacks some of k, those that came nearest to it.
 Solution DynamicMaximizer::published() const {
+  std::vector<const Guess*> promising;
+  for (const auto& [j, guess] : guesses_) promising.push_back(guess.get());
+  std::stable_sort(promising.begin(), promising.end(),
+                   [](const Guess* a, const Guess* b) { return a->live_gain() > b->live_gain(); });
   Solution best;
   const Guess* source = nullptr;
-  for (const auto& [j, guess] : guesses_) {
+  for (const Guess* guess : promising) {
+    if (guess->value() <= best.value) continue;  // what lives of G is worth no more than G
     Solution solution = live_solution(*guess);
-    if (solution.value > best.value) best = std::move(solution), source = guess.get();
+    if (solution.value > best.value) best = std::move(solution), source = guess;
   }
   if (source != nullptr && best.slots.size() < ground_.settings.k) {
     std::vector<Slot> pool;

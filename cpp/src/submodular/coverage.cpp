@@ -16,6 +16,7 @@ class Coverage final : public Objective {
  public:
   Coverage(const KeyColumn& weighted, Span<const double> weights) {
     for (std::size_t i = 0; i < weighted.size(); ++i) pin(items_.add(weighted[i]), weights[i]);
+    n_given_ = static_cast<Item>(weighted.size());
     ready();
   }
 
@@ -23,6 +24,14 @@ class Coverage final : public Objective {
   const char* columns() const noexcept override { return "'items' (and perhaps 'weights')"; }
   void check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const override;
   std::unique_ptr<PrefixChain> chain() const override;
+  void forget_unused() override {
+    for (Item item = n_given_; item < pinned_.size(); ++item) {
+      if (!pinned_[item] || items_.holds(item) > 1) continue;
+      pinned_[item] = 0;
+      --n_pinned_;
+      items_.drop(item);
+    }
+  }
   void read(Row row, OwnedPayload& out) const override {
     out.has_keys = true;
     out.has_values = n_pinned_ > 0;
@@ -65,6 +74,7 @@ class Coverage final : public Objective {
   std::vector<double> weight_;
   std::vector<std::uint8_t> pinned_;
   std::size_t n_pinned_ = 0;
+  Item n_given_ = 0;  // items with weights of the constructor, which stay
   bool unit_ = true;  // every weight is 1
   RowPool<Item> rows_;
   std::vector<Item> scratch_;

@@ -149,6 +149,7 @@ void DynamicMaximizer::erase_forever(const KeyColumn& ids) {
       if (objective.knows(ids[i])) objective.forget(static_cast<std::size_t>(ids[i].number));
     }
     for (auto& [j, guess] : guesses_) guess->purge();
+    objective.forget_unused();
     if (!ground_.settings.all_guesses) tend_window();
   });
 }

@@ -25,6 +25,9 @@ class Mixture final : public Objective {
     out.parts.resize(size());
     for (std::size_t i = 0; i < size(); ++i) components_[i]->read(part(row, i), out.parts[i]);
   }
+  void forget_unused() override {
+    for (const auto& component : components_) component->forget_unused();
+  }
   void forget(std::size_t id) override {
     for (const auto& component : components_) component->forget(id);
     Objective::forget(id);

@@ -29,6 +29,7 @@ class HeldKeys {
     if (index >= holds_.size()) holds_.push_back(0);
     return index;
   }
+  std::uint32_t holds(std::uint32_t index) const noexcept { return holds_[index]; }
   void hold(std::uint32_t index) noexcept { ++holds_[index]; }
   void drop(std::uint32_t index) noexcept {
     if (--holds_[index] > 0) return;

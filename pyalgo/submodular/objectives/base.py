@@ -107,7 +107,9 @@ def make_objective(params: Mapping[str, Any]) -> Objective:
         raise ValueError(f"objective needs a name, one of {', '.join(OBJECTIVES)}; got {name!r}")
     cls = OBJECTIVES[name]
     if cls.needs_object and not settings:
-        raise ValueError(f"objective {name!r} is code, which cannot be described: give objective=, an object equal to it")
+        raise ValueError(
+            f"objective {name!r} is code, which cannot be described: give objective=, an object equal to it"
+        )
     known = list(inspect.signature(cls).parameters)
     for key in settings:
         if key not in known:
