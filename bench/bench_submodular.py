@@ -147,6 +147,7 @@ def test_an_update_against_apricot(figure):
 
 @pytest.mark.claim("submodular.6")
 def test_an_update_against_submodlib(figure):
+    pytest.importorskip("submodlib")
     n = 1000
     similarity = rbf_similarity(n, 1)
     again = submodlib_facility_location(similarity[n // 2 :, n // 2 :], K)  # it serves and chooses from the window only
