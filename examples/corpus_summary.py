@@ -92,8 +92,10 @@ def show(title: str, maximiser: DynamicSubmodularMaximizer) -> None:
 
 
 def own_words(row: dict[str, Any], live: dict[str, dict[str, Any]]) -> list[str]:
-    """The words of a sentence that no other has."""
-    others = {word for text, other in live.items() if text != row["id"] for word in other["dimensions"]}
+    """The words of a sentence that no other has, not even as a part of a word."""
+    others = "\n".join(
+        part for text, other in live.items() if text != row["id"] for part in (text, *other["dimensions"])
+    )
     return [word for word in row["dimensions"] if word not in others]
 
 

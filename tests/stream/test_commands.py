@@ -45,6 +45,12 @@ class Sum(Algorithm):
         total, n_seen = np.frombuffer(snapshot.unpack(cls, data)[1])
         loaded.total, loaded.n_seen = float(total), int(n_seen)
         return loaded
+
+class Alone(Sum):
+    name = "toy.alone"
+    @property
+    def merge(self):
+        raise AttributeError("merge")
 '''
 
 
@@ -54,7 +60,7 @@ def plugin(work, monkeypatch):
     info = work.path / "toy-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[pyalgo.algorithms]\ntoy.sum = toy_sum:Sum\n")
+    (info / "entry_points.txt").write_text("[pyalgo.algorithms]\ntoy.sum = toy_sum:Sum\ntoy.alone = toy_sum:Alone\n")
     (work.path / "toy_sum.py").write_text(PLUGIN)
     monkeypatch.setenv("PYTHONPATH", str(work.path))
 
@@ -143,9 +149,14 @@ def test_what_cannot_be_merged(work):
     work.pyalgo(*work.flags(state="t.state", sink="t.jsonl"))
     done = work.pyalgo("merge", "s.state", "t.state", "-o", "c")
     assert done.returncode == 1
-    assert done.stderr == "error: algorithm 'submodular' cannot merge: its states do not combine\n"
+    assert done.stderr.startswith("error: t.state: row 0: id ")  # both hold the same elements
+    assert "is in the set already" in done.stderr
     (work.path / "x.jsonl").write_text('{"x": 1}\n')
     work.pyalgo("run", "--algorithm", "toy.sum", "--source", "x.jsonl", "--state", "x.state")
+    alone = work.pyalgo("run", "--algorithm", "toy.alone", "--source", "x.jsonl", "--state", "y.state")
+    assert alone.returncode == 0, alone.stderr
+    done = work.pyalgo("merge", "y.state", "y.state", "-o", "c")
+    assert done.stderr == "error: algorithm 'toy.alone' cannot merge: its states do not combine\n"
     assert "is of 'submodular', x.state of 'toy.sum'" in work.pyalgo("merge", "x.state", "s.state", "-o", "c").stderr
     assert "No such file" in work.pyalgo("merge", "x.state", "none", "-o", "c").stderr
     assert "cannot be written" in work.pyalgo("merge", "x.state", "x.state", "-o", "no/c").stderr

@@ -233,7 +233,7 @@ def test_contract(kind):
 
 @pytest.mark.claim("submodular.11")
 @pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
-def test_all_instruction_sets_give_the_same_bits(isa):
+def test_all_instruction_sets_give_the_same_bits(isa, tmp_path):
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -246,7 +246,11 @@ for kind in KINDS:
 """
     outputs = [
         subprocess.run(
-            [sys.executable, "-c", script], env={**os.environ, "PYALGO_ISA": level}, capture_output=True, text=True
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYALGO_ISA": level},
+            capture_output=True,
+            text=True,
         )
         for level in (isa, "")
     ]

@@ -10,6 +10,19 @@ from pyalgo.submodular.objectives.feature_based import FeatureBased
 from pyalgo.submodular.objectives.log_det import LogDet
 from pyalgo.submodular.objectives.mixture import Mixture
 
+OBJECTIVES.update(
+    (cls.name, cls)
+    for cls in (
+        WeightedCoverage,
+        FacilityLocation,
+        FeatureBased,
+        SaturatedCoverage,
+        LogDet,
+        Mixture,
+        CallableObjective,
+    )
+)
+
 __all__ = [
     "OBJECTIVES",
     "CallableObjective",

@@ -19,7 +19,7 @@ PayloadColumn: TypeAlias = "tuple[NDArray[np.int64], Any]"
 # Keys and values, each as (offsets, flat values); of a mixture one of these for each component.
 Payload: TypeAlias = "tuple[PayloadColumn | None, PayloadColumn | None] | list[Any]"
 
-OBJECTIVES: dict[str, type[Objective]] = {}
+OBJECTIVES: dict[str, type[Objective]] = {}  # by name; the package lists them
 
 
 class Objective(ABC):
@@ -43,9 +43,6 @@ class Objective(ABC):
     columns: Mapping[str, tuple[str, str]]
     needs_object: bool = False
     _core: _core.Objective
-
-    def __init_subclass__(cls) -> None:
-        OBJECTIVES[cls.name] = cls
 
     @property
     @abstractmethod
