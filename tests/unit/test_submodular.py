@@ -280,7 +280,7 @@ def test_static_constructors_agree_with_their_definitions():
         ({"seed": -1}, ValueError, "seed must be"),
         ({"method": "best"}, ValueError, "method must be one of levels, param, got 'best'"),
         ({"guess_grid": "most"}, ValueError, "guess_grid must be one of window, all"),
-        ({"objective": {"name": "cover"}}, ValueError, "one of callable, coverage, facility_location, "),
+        ({"objective": {"name": "cover"}}, ValueError, "one of coverage, facility_location, feature_based"),
         ({"objective": {"name": "coverage", "weigths": {}}}, ValueError, "has no setting 'weigths'; it has weights"),
         ({"objective": {"name": "coverage", "weights": {"x": -1.0}}}, ValueError, "weights\\['x'\\]"),
         ({"objective": "coverage"}, TypeError, "objective must be"),
