@@ -106,6 +106,7 @@ def test_bound_holds_at_every_step(kind, method, guess_grid, eps):
                 assert result.value <= optimum * (1 + 1e-9)
                 assert result.upper_bound >= optimum * (1 - 1e-9)
                 assert result.gains.sum() == pytest.approx(result.value, rel=1e-9, abs=1e-300)
+                assert result.ratio_lower_bound >= share * (1 - 1e-9)
             assert refined.value >= plain.value
 
 

@@ -66,7 +66,8 @@ class Dense final : public Objective {
   void do_save(SnapshotWriter& out) const override;
   void do_load(SnapshotReader& in) override;
   Restore do_backup() override {
-    return [this, parameters = parameters_, zeros = zeros_, x = x_] { parameters_ = parameters, zeros_ = zeros, x_ = x; };
+    return
+        [this, parameters = parameters_, zeros = zeros_, x = x_] { parameters_ = parameters, zeros_ = zeros, x_ = x; };
   }
 
   Labels labels_;
@@ -137,15 +138,7 @@ std::unique_ptr<PrefixChain> make_chain(const Dense& f) {
 }
 
 MakeChain chain_by(Rule rule) {
-  switch (rule) {
-    case Rule::best: return make_chain<Best>;
-    case Rule::saturated: return make_chain<Saturated>;
-    case Rule::sqrt: return make_chain<Sqrt>;
-    case Rule::log1p: return make_chain<Log1p>;
-    case Rule::inverse: return make_chain<Inverse>;
-    case Rule::min: break;
-  }
-  return make_chain<Min>;
+  return by_rule(rule, [](auto type) -> MakeChain { return make_chain<typename decltype(type)::type>; });
 }
 
 void Dense::check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const {

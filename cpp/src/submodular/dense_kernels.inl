@@ -56,13 +56,5 @@ inline double squared_distance(const double* x, const double* y, std::size_t n) 
 }
 
 inline DenseGain gain_by(Rule rule) noexcept {
-  switch (rule) {
-    case Rule::best: return gain<Best>;
-    case Rule::saturated: return gain<Saturated>;
-    case Rule::sqrt: return gain<Sqrt>;
-    case Rule::log1p: return gain<Log1p>;
-    case Rule::inverse: return gain<Inverse>;
-    case Rule::min: break;
-  }
-  return gain<Min>;
+  return by_rule(rule, [](auto type) -> DenseGain { return gain<typename decltype(type)::type>; });
 }

@@ -70,7 +70,7 @@ class Guess {
   Guess(GroundSet& ground, int j);
   Guess(const Guess& other);
 
-  // Of elements that may join above G_{from-1}: levels over them, until none may join or the prefix is full.
+  // Of elements that may join above the present prefix: levels over them, until none may join or the prefix is full.
   virtual void grow(std::vector<Slot> candidates) = 0;
   // A new element, not listed yet.
   virtual void arrived(Slot slot) = 0;

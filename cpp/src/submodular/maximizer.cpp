@@ -15,6 +15,7 @@
 #include "pyalgo/submodular.hpp"
 
 namespace pyalgo::submodular {
+
 std::unique_ptr<Guess> make_guess(GroundSet& ground, int j) {
   if (ground.settings.constraint) return std::make_unique<MatroidGuess>(ground, j);
   if (ground.settings.method == Method::param) return std::make_unique<ParamGuess>(ground, j);
@@ -168,12 +169,13 @@ void DynamicMaximizer::check(Span<const std::int8_t> op, const KeyColumn& ids, c
     if (payload == nullptr && !known)
       throw BatchError(Kind::unknown_element, i,
                        "id " + id.str() + " has no payload: give " + objective.columns() +
-                           (objective.n_known() > 0
-                                ? ", or an id from 0 to " + std::to_string(objective.n_known() - 1) + " of the objective"
-                                : std::string(" with the insert")));
+                           (objective.n_known() > 0 ? ", or an id from 0 to " +
+                                                          std::to_string(objective.n_known() - 1) + " of the objective"
+                                                    : std::string(" with the insert")));
     if (payload != nullptr && known)
       throw BatchError(Kind::value, i,
-                       "id " + id.str() + " comes with payload, but the objective holds payload for it already: leave " +
+                       "id " + id.str() +
+                           " comes with payload, but the objective holds payload for it already: leave " +
                            objective.columns() + " out, or choose another id");
   }
   if (payload != nullptr && !inserts.empty()) objective.check(*payload, inserts);
@@ -253,14 +255,13 @@ void DynamicMaximizer::erase(const Key& id) {
 // The faithful grid: every guess that some live element belongs to.
 void DynamicMaximizer::tend_all(double single) {
   for (int j = ground_.grid.index(single) - 1; GuessRange(ground_, j).tau <= single; ++j) {
-    if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single))
-      guesses_.emplace(j, make_guess(ground_, j));
+    if (guesses_.count(j) == 0 && GuessRange(ground_, j).contains(single)) guesses_.emplace(j, make_guess(ground_, j));
   }
 }
 
-// What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range no
-// f({e}) exceeds. Above all guesses of the full grid are empty ones, which prove k times the largest f({e}). The window is
-// not content with that little: it would stay far from OPT, where answers are poor.
+// What the active guesses prove of OPT: it is at least the best live value; at most the bound of any guess whose range
+// no f({e}) exceeds. Above all guesses of the full grid are empty ones, which prove k times the largest f({e}). The
+// window is not content with that little: it would stay far from OPT, where answers are poor.
 DynamicMaximizer::Window DynamicMaximizer::window() const {
   const int largest = magnitudes_.rbegin()->first;
   Window proven{0, HUGE_VAL, largest, largest};
@@ -279,12 +280,12 @@ bool DynamicMaximizer::proves_ratio(const Window& proven) const {
 
 // Keeps as many guesses as prove the ratio. Two neighbours always do, the first with a full prefix, the second without:
 // the first is worth (1-eps) gamma/2, and by the second OPT is at most f(G) + (1+eps) gamma/2; if that is above
-// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps in method param, where
-// no sample holds a dead element). So the search for a proof goes up while the highest guess is full and down while the
-// lowest is not, one guess at a time, and ends.
+// (1+eps) gamma, then f(G) > (1+eps) gamma/2 and the second is worth (1-eps) f(G) (without the 1-eps in method param,
+// where no sample holds a dead element). So the search for a proof goes up while the highest guess is full and down
+// while the lowest is not, one guess at a time, and ends.
 //
-// It goes down further than the proof needs, to a guess that is full or worth gamma: an answer of few elements that are all
-// worth much may prove the ratio and be far from the best.
+// It goes down further than the proof needs, to a guess that is full or worth gamma: an answer of few elements that are
+// all worth much may prove the ratio and be far from the best.
 void DynamicMaximizer::tend_window() {
   if (magnitudes_.empty()) {
     while (!guesses_.empty()) park(guesses_.begin());
@@ -318,7 +319,8 @@ void DynamicMaximizer::tend_window() {
   keep(std::min({proven.of_lower, proven.of_upper, base}), std::max(proven.of_lower, proven.of_upper));
 }
 
-// With a constraint no prefix is ever full, and the guess whose range ends right above the largest f({e}) proves the ratio.
+// With a constraint no prefix is ever full, and the guess whose range ends right above the largest f({e}) proves the
+// ratio.
 void DynamicMaximizer::tend_constrained(int largest) {
   while (guesses_.count(largest) == 0) {
     if (guesses_.empty() || guesses_.rbegin()->first < largest - 1 || guesses_.begin()->first > largest + 1) {

@@ -94,3 +94,22 @@ inline V gain_of(const Rule& rule, V total, V worth, V x, V p) noexcept {
   else
     return p * larger(V{}, rule.worth(rule.after(total, x, p)) - worth);
 }
+
+template <class Type>
+struct RuleType {
+  using type = Type;
+};
+
+// What `choose` makes of the type that a rule names, handed over as a RuleType.
+template <class Choose>
+inline auto by_rule(Rule rule, Choose choose) {
+  switch (rule) {
+    case Rule::best: return choose(RuleType<Best>{});
+    case Rule::saturated: return choose(RuleType<Saturated>{});
+    case Rule::sqrt: return choose(RuleType<Sqrt>{});
+    case Rule::log1p: return choose(RuleType<Log1p>{});
+    case Rule::inverse: return choose(RuleType<Inverse>{});
+    case Rule::min: break;
+  }
+  return choose(RuleType<Min>{});
+}

@@ -200,15 +200,7 @@ std::unique_ptr<PrefixChain> make_chain(const Sparse& f) {
 }
 
 MakeChain chain_by(Rule rule) {
-  switch (rule) {
-    case Rule::best: return make_chain<Best>;
-    case Rule::saturated: return make_chain<Saturated>;
-    case Rule::sqrt: return make_chain<Sqrt>;
-    case Rule::log1p: return make_chain<Log1p>;
-    case Rule::inverse: return make_chain<Inverse>;
-    case Rule::min: break;
-  }
-  return make_chain<Min>;
+  return by_rule(rule, [](auto type) -> MakeChain { return make_chain<typename decltype(type)::type>; });
 }
 
 void Sparse::check(const PayloadBatch& payload, Span<const std::uint32_t> rows) const {
