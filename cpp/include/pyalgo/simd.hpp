@@ -25,21 +25,30 @@
 #define PYALGO_TARGET_AVX512
 #endif
 
-// Every function defined between PYALGO_BEGIN_* and PYALGO_END_TARGET is compiled for that level. Include all headers before:
-// an inline function of a library that is compiled in there may be the copy that the linker keeps for everyone.
+// Every function defined between PYALGO_BEGIN_* and PYALGO_END_TARGET is compiled for that level. Include all headers
+// before: an inline function of a library that is compiled in there may be the copy that the linker keeps for everyone.
 #if defined(PYALGO_X86) && defined(__clang__)
 #define PYALGO_BEGIN_AVX2 \
   _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,bmi2,popcnt\"))), apply_to = function)")
-#define PYALGO_BEGIN_AVX512                                                                                \
-  _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2," \
-          "popcnt\"))), apply_to = function)")
+#define PYALGO_BEGIN_AVX512                                                                            \
+  _Pragma(                                                                                             \
+      "clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2," \
+      "popcnt\"))), apply_to = function)")
 #define PYALGO_END_TARGET _Pragma("clang attribute pop")
 #elif defined(PYALGO_X86) && defined(__GNUC__)
 #define PYALGO_BEGIN_AVX2 _Pragma("GCC push_options") _Pragma("GCC target(\"avx2,fma,bmi2,popcnt\")")
-#define PYALGO_BEGIN_AVX512    \
-  _Pragma("GCC push_options") \
-  _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2,popcnt\")")
+#define PYALGO_BEGIN_AVX512 \
+  _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2,popcnt\")")
 #define PYALGO_END_TARGET _Pragma("GCC pop_options")
+#endif
+
+// Before a short loop of a constant number of rounds, whose arrays are to be registers.
+#if defined(__clang__)
+#define PYALGO_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define PYALGO_UNROLL _Pragma("GCC unroll 16")
+#else
+#define PYALGO_UNROLL
 #endif
 
 // Vectors as a type attribute, which GCC and Clang lower to what the level has (SSE2 or NEON at the baseline).
@@ -72,8 +81,9 @@ inline Isa detected_isa() noexcept {
   __get_cpuid(1, &leaf1[0], &leaf1[1], &leaf1[2], &leaf1[3]);
   __get_cpuid_count(7, 0, &leaf7[0], &leaf7[1], &leaf7[2], &leaf7[3]);
 #endif
-  constexpr unsigned osxsave = 1U << 27, fma = 1U << 12, popcnt = 1U << 23;                            // leaf 1, ecx
-  constexpr unsigned avx2 = 1U << 5, bmi2 = 1U << 8, f = 1U << 16, dq = 1U << 17, bw = 1U << 30, vl = 1U << 31;  // 7, ebx
+  constexpr unsigned osxsave = 1U << 27, fma = 1U << 12, popcnt = 1U << 23;  // leaf 1, ecx
+  constexpr unsigned avx2 = 1U << 5, bmi2 = 1U << 8, f = 1U << 16, dq = 1U << 17, bw = 1U << 30,
+                     vl = 1U << 31;  // 7, ebx
   if ((leaf1[2] & osxsave) == 0) return Isa::generic;
 #if defined(_MSC_VER)
   const unsigned state = static_cast<unsigned>(_xgetbv(0));
