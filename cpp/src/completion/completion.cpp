@@ -16,7 +16,7 @@ void check(const Settings& settings) {
   };
   if (settings.rank < 1 || settings.rank > 4096)
     throw std::invalid_argument("rank must be from 1 to 4096, got " + std::to_string(settings.rank));
-  finite("reg", settings.reg);
+  finite("reg", std::abs(settings.reg));
   finite("reg_power", settings.reg_power);
   finite("incoherence", settings.incoherence);
   if (!(settings.hold_out >= 0 && settings.hold_out < 1))

@@ -87,16 +87,20 @@ PYALGO_END_TARGET
 
 }  // namespace
 
-// Sums over lanes depend on their number: AVX-512 takes them from AVX2.
 template <class T>
 Kernels<T> kernels_at(Isa isa) {
 #if defined(PYALGO_BEGIN_AVX2)
-  if (isa == Isa::avx512)
-    return {avx512::gram_of_any_stride<T>, avx512::combine_of_any_stride<T>, avx2::combine_at<T>, avx2::times<T>};
-  if (isa == Isa::avx2) return {avx2::gram<T>, avx2::combine<T>, avx2::combine_at<T>, avx2::times<T>};
+  if (isa == Isa::avx2 || isa == Isa::avx512) {
+    Kernels<T> chosen{avx2::gram<T>, avx2::pack<T>, avx2::combine<T>, avx2::combine_at<T>, avx2::times<T>};
+    if (isa == Isa::avx512) {  // sums over lanes depend on their number: times() stays
+      chosen.gram = avx512::gram_of_any_stride<T>;
+      chosen.combine = avx512::combine_of_any_stride<T>;
+    }
+    return chosen;
+  }
 #endif
   static_cast<void>(isa);
-  return {generic::gram<T>, generic::combine<T>, generic::combine_at<T>, generic::times<T>};
+  return {generic::gram<T>, generic::pack<T>, generic::combine<T>, generic::combine_at<T>, generic::times<T>};
 }
 template Kernels<float> kernels_at(Isa isa);
 template Kernels<double> kernels_at(Isa isa);

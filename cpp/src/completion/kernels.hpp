@@ -11,6 +11,16 @@
 
 namespace pyalgo::completion {
 
+// What the right side of a cell is, and what a row holds beside its factor: y = value * inverse_scale - mean -
+// x[bias_at], where a 1 takes its place, and y itself at y_at. Places that are not in the row are no places.
+template <class T>
+struct Packing {
+  const T* x;
+  std::size_t stride;
+  double inverse_scale, mean;
+  std::size_t bias_at, y_at;
+};
+
 // Rows x_t (t < n) stand `stride` apart; strides and the leading dimension of G are whole 32-byte vectors of T.
 template <class T>
 struct Kernels {
@@ -19,6 +29,10 @@ struct Kernels {
   // vectors a cycle. Reads its rows ceil(k/4) times, so they must be in L1.
   void (*gram)(const T* left, const T* right, std::size_t n, std::size_t stride, std::size_t rows, double* g,
                std::size_t ld);
+  // Copies n rows x_(index_t) of a line, one behind the other, with their right sides; returns the sum of the squares
+  // of these. `known` >= n indices are there to fetch ahead.
+  double (*pack)(const Packing<T>& how, const std::uint32_t* index, const T* value, std::size_t n, std::size_t known,
+                 T* out, T* y);
   // s += sum_t r_t x_t
   void (*combine)(const T* x, std::size_t n, std::size_t stride, const T* r, double* s);
   // s += sum_t r_t x_(index_t)

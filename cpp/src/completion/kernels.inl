@@ -27,8 +27,8 @@ inline void add_to(double* to, Vector<float> v) noexcept {
   for (std::size_t i = 0; i < lanes<float>; ++i) to[i] += static_cast<double>(lane[i]);
 }
 
-// out[r][c] += sum_t left_t[r] right_t[c], of R rows and C vectors.
-template <class T, std::size_t R, std::size_t C>
+// out[r][c] += sum_t left_t[r] right_t[c], of R rows and C vectors; -= where `Minus`.
+template <class T, bool Minus, std::size_t R, std::size_t C>
 inline void tile(const T* left, const T* right, std::size_t n, std::size_t stride, double* out,
                  std::size_t ld) noexcept {
   Vector<T> sum[R][C] = {};
@@ -41,35 +41,85 @@ inline void tile(const T* left, const T* right, std::size_t n, std::size_t strid
     }
   }
   for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t c = 0; c < C; ++c) add_to(out + r * ld + c * lanes<T>, sum[r][c]);
+    for (std::size_t c = 0; c < C; ++c) add_to(out + r * ld + c * lanes<T>, Minus ? -sum[r][c] : sum[r][c]);
 }
 
-template <class T, std::size_t R>
+template <class T, bool Minus, std::size_t R>
 inline void strip(const T* left, const T* right, std::size_t n, std::size_t stride, std::size_t vectors, double* out,
                   std::size_t ld) noexcept {
   while (vectors > 0) {
     const std::size_t pieces = (vectors + 2) / 3, c = (vectors + pieces - 1) / pieces;  // evenly: 4 is 2 + 2
-    if (c == 3) tile<T, R, 3>(left, right, n, stride, out, ld);
-    if (c == 2) tile<T, R, 2>(left, right, n, stride, out, ld);
-    if (c == 1) tile<T, R, 1>(left, right, n, stride, out, ld);
+    if constexpr (R <= 4)
+      if (c == 3) tile<T, Minus, R, 3>(left, right, n, stride, out, ld);
+    if (c == 2) tile<T, Minus, R, 2>(left, right, n, stride, out, ld);
+    if (c == 1) tile<T, Minus, R, 1>(left, right, n, stride, out, ld);
     right += c * lanes<T>;
     out += c * lanes<T>;
     vectors -= c;
   }
 }
 
+// Rows `from` to `rows` - 1 of the sums of products, columns from the diagonal (or the vector it is in) up to `cols`.
+template <class T, bool Minus>
+inline void triangle(const T* left, const T* right, std::size_t n, std::size_t stride, std::size_t from,
+                     std::size_t rows, std::size_t cols, double* out, std::size_t ld) noexcept {
+  for (std::size_t r = from; r < rows; r += 4) {
+    const std::size_t first = r / lanes<T> * lanes<T>, vectors = (cols - first + lanes<T> - 1) / lanes<T>;
+    double* to = out + r * ld + first;
+    if (vectors <= 2 && rows - r == 6) return strip<T, Minus, 6>(left + r, right + first, n, stride, vectors, to, ld);
+    if (vectors <= 2 && rows - r == 5) return strip<T, Minus, 5>(left + r, right + first, n, stride, vectors, to, ld);
+    switch (rows - r) {
+      case 1: strip<T, Minus, 1>(left + r, right + first, n, stride, vectors, to, ld); break;
+      case 2: strip<T, Minus, 2>(left + r, right + first, n, stride, vectors, to, ld); break;
+      case 3: strip<T, Minus, 3>(left + r, right + first, n, stride, vectors, to, ld); break;
+      default: strip<T, Minus, 4>(left + r, right + first, n, stride, vectors, to, ld);
+    }
+  }
+}
+
 template <class T>
 void gram(const T* left, const T* right, std::size_t n, std::size_t stride, std::size_t rows, double* g,
           std::size_t ld) noexcept {
-  for (std::size_t r = 0; r < rows; r += 4) {
-    const std::size_t first = r / lanes<T> * lanes<T>, vectors = (stride - first) / lanes<T>;
-    double* out = g + r * ld + first;
-    switch (rows - r) {
-      case 1: strip<T, 1>(left + r, right + first, n, stride, vectors, out, ld); break;
-      case 2: strip<T, 2>(left + r, right + first, n, stride, vectors, out, ld); break;
-      case 3: strip<T, 3>(left + r, right + first, n, stride, vectors, out, ld); break;
-      default: strip<T, 4>(left + r, right + first, n, stride, vectors, out, ld);
+  triangle<T, false>(left, right, n, stride, 0, rows, stride, g, ld);
+}
+
+template <class T, std::size_t C>
+inline double pack_rows(const Packing<T>& how, const std::uint32_t* index, const T* value, std::size_t n,
+                        std::size_t known, T* out, T* y) noexcept {
+  constexpr std::size_t ahead = 12, line = 64 / sizeof(T);
+  double squares[4] = {};  // four, so that none waits for the one before
+  for (std::size_t t = 0; t < n; ++t, out += how.stride) {
+#if defined(__GNUC__)
+    const T* later = how.x + index[t + ahead < known ? t + ahead : t] * how.stride;
+    for (std::size_t c = 0; c < how.stride; c += line) __builtin_prefetch(later + c);
+#endif
+    const T* from = how.x + index[t] * how.stride;
+    if constexpr (C > 0) {
+      PYALGO_UNROLL for (std::size_t c = 0; c < C; ++c) store<T>(out + c * lanes<T>, load(from + c * lanes<T>));
+    } else {
+      for (std::size_t c = 0; c < how.stride; c += lanes<T>) store<T>(out + c, load(from + c));
     }
+    double right = static_cast<double>(value[t]) * how.inverse_scale - how.mean;
+    if (how.bias_at < how.stride) {
+      right -= static_cast<double>(from[how.bias_at]);
+      out[how.bias_at] = 1;
+    }
+    y[t] = static_cast<T>(right);
+    if (how.y_at < how.stride) out[how.y_at] = y[t];
+    squares[t % 4] += right * right;
+  }
+  return squares[0] + squares[1] + (squares[2] + squares[3]);
+}
+
+template <class T>
+double pack(const Packing<T>& how, const std::uint32_t* index, const T* value, std::size_t n, std::size_t known, T* out,
+            T* y) noexcept {
+  switch (how.stride / lanes<T>) {
+    case 1: return pack_rows<T, 1>(how, index, value, n, known, out, y);
+    case 2: return pack_rows<T, 2>(how, index, value, n, known, out, y);
+    case 3: return pack_rows<T, 3>(how, index, value, n, known, out, y);
+    case 4: return pack_rows<T, 4>(how, index, value, n, known, out, y);
+    default: return pack_rows<T, 0>(how, index, value, n, known, out, y);
   }
 }
 
@@ -143,22 +193,27 @@ void times(const T* x, std::size_t n, std::size_t stride, const T* p, T* out) no
   }
 }
 
+// Four rows at a time: what the rows above take off in tiles, then row by row.
 inline double factor(double* a, const double* diagonal, std::size_t n, std::size_t cols, std::size_t ld,
                      double least) noexcept {
-  constexpr std::size_t w = lanes<double>;
+  constexpr std::size_t w = lanes<double>, panel = 4;
   double worst = 1;
-  for (std::size_t j = 0; j < n; ++j) {
-    double* row = a + j * ld;
-    const double share = row[j] / diagonal[j];
-    if (!(share >= least)) return share > 0 ? share : 0;
-    worst = share < worst ? share : worst;
-    const Vector<double> scale = broadcast(1 / std::sqrt(row[j]));
-    for (std::size_t c = j / w * w; c < cols; c += w) store<double>(row + c, load(row + c) * scale);
-    for (std::size_t i = j + 1; i < n; ++i) {
-      double* below = a + i * ld;
-      const Vector<double> minus = broadcast(-row[i]);
-      for (std::size_t c = i / w * w; c < cols; c += w)
-        store<double>(below + c, multiply_add(minus, load(row + c), load(below + c)));
+  for (std::size_t first = 0; first < n; first += panel) {
+    const std::size_t end = first + panel < n ? first + panel : n;
+    if (first > 0) triangle<double, true>(a, a, first, ld, first, end, cols, a, ld);
+    for (std::size_t j = first; j < end; ++j) {
+      double* row = a + j * ld;
+      const double share = row[j] / diagonal[j];
+      if (!(share >= least)) return share > 0 ? share : 0;
+      worst = share < worst ? share : worst;
+      const Vector<double> scale = broadcast(1 / std::sqrt(row[j]));
+      for (std::size_t c = j / w * w; c < cols; c += w) store<double>(row + c, load(row + c) * scale);
+      for (std::size_t i = j + 1; i < end; ++i) {
+        double* below = a + i * ld;
+        const Vector<double> minus = broadcast(-row[i]);
+        for (std::size_t c = i / w * w; c < cols; c += w)
+          store<double>(below + c, multiply_add(minus, load(row + c), load(below + c)));
+      }
     }
   }
   return worst;

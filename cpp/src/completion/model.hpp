@@ -81,6 +81,7 @@ class Model final : public Completion {
   Matrix<T>& factors(Side side) noexcept { return side == Side::rows ? u_ : v_; }
 
   // sweep.cpp
+  double spread() const noexcept;
   Regression regression() const;
   std::vector<Task> tasks(Side side) const;
   Residual half_step(Side side, std::uint32_t part, unsigned threads);

@@ -11,14 +11,14 @@
 namespace pyalgo::completion {
 namespace {
 
-constexpr std::size_t block_bytes = 16 << 10;   // half of L1: the other half is for G
+constexpr std::size_t block_bytes = 16 << 10;   // half of L1; more where that is few rows, which G would wait for
 constexpr std::size_t whole_bytes = 256 << 10;  // of a line that inner iterations read from L2
 
 // What must be left of a column beyond those before it (1 - R^2) for the normal equations to keep the accuracy: they
 // lose the square of the condition. Blocks of single precision are summed in double, so the terms' rounding is what
 // counts.
 template <class T>
-constexpr double least_share = sizeof(T) == 4 ? 1e-2 : 1e-5;
+constexpr double least_share = sizeof(T) == 4 ? 0.1 : 1e-5;
 
 std::size_t sketch_rows(std::size_t unknowns) noexcept { return 8 * unknowns; }
 
@@ -37,7 +37,7 @@ RowSolver<T>::RowSolver(const Matrix<T>& others, const Regression& how)
       unknowns_(how.unknowns()),
       stride_(padded<T>(unknowns_)),
       ld_(std::max(stride_, padded<double>(unknowns_ + 1))),
-      block_(std::clamp<std::size_t>(block_bytes / (stride_ * sizeof(T)) / 4 * 4, 8, 128)),
+      block_(std::clamp<std::size_t>(block_bytes / (stride_ * sizeof(T)) / 4 * 4, 48, 128)),
       y_inside_(unknowns_ < stride_),
       point_(stride_),
       g_(unknowns_ * ld_),
@@ -46,36 +46,25 @@ RowSolver<T>::RowSolver(const Matrix<T>& others, const Regression& how)
       b_(ld_),
       solution_(ld_) {}
 
-// Copies the factors of some cells, one behind the other, with what the regression needs beside them.
+// Copies the factors of some cells, one behind the other, with what the regression needs beside them; y^T W y.
 template <class T>
-void RowSolver<T>::pack(const Line<T>& line, std::size_t begin, std::size_t count, std::size_t slot) noexcept {
-  const std::size_t width = others_.stride(), k = how_.k;
+double RowSolver<T>::pack(const Line<T>& line, std::size_t begin, std::size_t count, std::size_t slot) noexcept {
+  T *x = x_.data() + slot * stride_, *y = y_.data() + slot;
+  const Packing<T> how{others_[0],
+                       stride_,
+                       how_.inverse_scale,
+                       how_.mean,
+                       how_.bias ? how_.k : stride_,
+                       y_inside_ ? unknowns_ : stride_};
+  const double squares = kernels<T>().pack(how, line.index + begin, line.value + begin, count, line.size - begin, x, y);
+  if (line.weight == nullptr) return squares;
+  double weighted = 0;
   for (std::size_t t = 0; t < count; ++t) {
-    const std::size_t cell = begin + t;
-    if (cell + 8 < line.size) {
-#if defined(__GNUC__)
-      const T* ahead = others_[line.index[cell + 8]];
-      for (std::size_t c = 0; c < width; c += 64 / sizeof(T)) __builtin_prefetch(ahead + c);
-#endif
-    }
-    const T* from = others_[line.index[cell]];
-    T* to = x_.data() + (slot + t) * stride_;
-    for (std::size_t c = 0; c < stride_; c += 32 / sizeof(T)) std::memcpy(to + c, from + c, 32);
-    double y = static_cast<double>(line.value[cell]) * how_.inverse_scale - how_.mean;
-    if (how_.bias) {
-      y -= static_cast<double>(to[k]);
-      to[k] = 1;
-    }
-    y_[slot + t] = static_cast<T>(y);
-    if (line.weight == nullptr) {
-      if (y_inside_) to[unknowns_] = static_cast<T>(y);
-      continue;
-    }
-    w_[slot + t] = line.weight[cell];
-    T* weighed = left_.data() + (slot + t) * stride_;
-    for (std::size_t c = 0; c < stride_; ++c) weighed[c] = line.weight[cell] * to[c];
-    if (y_inside_) to[unknowns_] = static_cast<T>(y);
+    w_[slot + t] = line.weight[begin + t];
+    for (std::size_t c = 0; c < stride_; ++c) left_[(slot + t) * stride_ + c] = w_[slot + t] * x[t * stride_ + c];
+    weighted += static_cast<double>(w_[slot + t]) * static_cast<double>(y[t]) * static_cast<double>(y[t]);
   }
+  return weighted;
 }
 
 template <class T>
@@ -99,15 +88,17 @@ void RowSolver<T>::load(const Line<T>& line) {
   if (whole_) pack(line, 0, line.size, 0);
 }
 
-// visit(first cell, count, slot) for the line in blocks, packed from `slot` on.
+// visit(first cell, count, slot) for the line in blocks, packed from `slot` on. Returns y^T W y of what it packed.
 template <class T>
 template <class Visit>
-void RowSolver<T>::each_block(const Line<T>& line, const Visit& visit) {
+double RowSolver<T>::each_block(const Line<T>& line, const Visit& visit) {
+  double squares = 0;
   for (std::size_t begin = 0; begin < line.size; begin += block_) {
     const std::size_t count = std::min<std::size_t>(block_, line.size - begin);
-    if (!whole_) pack(line, begin, count, 0);
+    if (!whole_) squares += pack(line, begin, count, 0);
     visit(begin, count, whole_ ? begin : 0);
   }
+  return squares;
 }
 
 // G and, in its column `unknowns`, X^T W y. Returns y^T W y.
@@ -116,17 +107,12 @@ double RowSolver<T>::accumulate(const Line<T>& line) {
   const Kernels<T>& run = kernels<T>();
   std::fill_n(g_.data(), unknowns_ * ld_, 0.0);
   std::fill_n(b_.data(), ld_, 0.0);
-  double squares = 0;
   make_room(line, block_);
   whole_ = false;  // block by block, from L1
-  each_block(line, [&](std::size_t, std::size_t n, std::size_t) {
+  const double squares = each_block(line, [&](std::size_t, std::size_t n, std::size_t) {
     const T* left = line.weight == nullptr ? x_.data() : left_.data();
     run.gram(left, x_.data(), n, stride_, unknowns_, g_.data(), ld_);
     if (!y_inside_) run.combine(left, n, stride_, y_.data(), b_.data());
-    for (std::size_t t = 0; t < n; ++t) {
-      const double y = static_cast<double>(y_[t]);
-      squares += line.weight == nullptr ? y * y : static_cast<double>(w_[t]) * y * y;
-    }
   });
   for (std::size_t a = 0; a < unknowns_; ++a) {
     if (!y_inside_) g_[a * ld_ + unknowns_] = b_[a];
@@ -307,12 +293,14 @@ double RowSolver<T>::conjugate(const Line<T>& line, bool precondition_it) {
   });
   for (std::size_t a = 0; a < k; ++a) s[a] -= ridge_[a] * solution_[a];
   precondition(b_.data(), z.data());
-  const double enough = how_.steps > 0 ? 0 : how_.tol * how_.tol * norm2(z);
+  constexpr double eps = std::numeric_limits<T>::epsilon();
+  double enough = how_.steps > 0 ? 0 : how_.tol * how_.tol * norm2(z);
   const std::size_t most = how_.steps > 0 ? how_.steps : 20 * k + 100;
   precondition(s.data(), z.data());
   p = z;
-  double gamma = norm2(z);
-  for (std::size_t step = 0; step < most && gamma > enough; ++step) {
+  double gamma = norm2(z), least = gamma;
+  std::size_t improved = 0;  // when; rounding ends the descent before a tolerance that it cannot reach
+  for (std::size_t step = 0; step < most && gamma > enough && step <= improved + k + 10; ++step) {
     unprecondition(p.data(), t.data());
     set_point(t.data());
     double delta = 0;
@@ -330,15 +318,25 @@ double RowSolver<T>::conjugate(const Line<T>& line, bool precondition_it) {
     const double alpha = gamma / delta;
     for (std::size_t a = 0; a < k; ++a) solution_[a] += alpha * t[a];
     std::fill(s.begin(), s.end(), 0.0);
+    double squares = 0;
     each_block(line, [&](std::size_t begin, std::size_t n, std::size_t slot) {
-      for (std::size_t i = 0; i < n; ++i) residual_[begin + i] -= alpha * static_cast<double>(q[begin + i]);
+      for (std::size_t i = 0; i < n; ++i) {
+        residual_[begin + i] -= alpha * static_cast<double>(q[begin + i]);
+        squares += residual_[begin + i] * residual_[begin + i];
+      }
       gather(begin, n, slot, s.data());
     });
     for (std::size_t a = 0; a < k; ++a) s[a] -= ridge_[a] * solution_[a];
     precondition(s.data(), z.data());
+    // A gradient that rounding alone would leave, by the norm of X along p and that of the residual, is none.
+    enough = std::max(enough, 64 * eps * eps * squares * delta / norm2(p));
     const double next = norm2(z), beta = next / gamma;
     for (std::size_t a = 0; a < k; ++a) p[a] = z[a] + beta * p[a];
     gamma = next;
+    if (gamma < least) {
+      least = gamma;
+      improved = step;
+    }
   }
   double squares = 0;
   for (std::size_t i = 0; i < line.size; ++i)

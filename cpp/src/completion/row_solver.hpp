@@ -48,9 +48,9 @@ class RowSolver {
   double degrees_of_freedom() const;
 
  private:
-  void pack(const Line<T>& line, std::size_t begin, std::size_t count, std::size_t slot) noexcept;
+  double pack(const Line<T>& line, std::size_t begin, std::size_t count, std::size_t slot) noexcept;
   template <class Visit>
-  void each_block(const Line<T>& line, const Visit& visit);
+  double each_block(const Line<T>& line, const Visit& visit);
   void make_room(const Line<T>& line, std::size_t rows);
   void load(const Line<T>& line);
   double accumulate(const Line<T>& line);

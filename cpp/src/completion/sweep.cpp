@@ -28,14 +28,21 @@ template <class T>
 Model<T>::Model(const Settings& settings)
     : settings_(settings), k_(settings.rank), width_(k_ + (settings.bias ? 1 : 0)), u_(0, width_), v_(0, width_) {}
 
+// Standard deviation of the values, scaled.
+template <class T>
+double Model<T>::spread() const noexcept {
+  const double mean = weight_ > 0 ? sum_ / weight_ : 0;
+  return weight_ > 0 ? std::sqrt(std::max(squares_ / weight_ - mean * mean, 0.0)) : 0;
+}
+
 template <class T>
 Regression Model<T>::regression() const {
   Regression how;
   how.k = k_;
   how.bias = settings_.bias;
   how.nonneg = settings_.nonneg;
-  how.reg_factor = settings_.reg / scale_;
-  how.reg_bias = settings_.reg;
+  how.reg_factor = settings_.reg >= 0 ? settings_.reg / scale_ : -settings_.reg * spread();
+  how.reg_bias = std::abs(settings_.reg);
   how.reg_power = settings_.reg_power;
   how.inverse_scale = 1 / scale_;
   how.mean = mean_;
@@ -121,7 +128,7 @@ double Model<T>::penalty(Side side) const {
 // Uniform numbers of such a variance that products of two lines vary like the values.
 template <class T>
 void Model<T>::start_line(Side side, std::size_t line) noexcept {
-  const double size = weight_ > 0 ? std::sqrt(std::max(squares_ / weight_ - mean_ * mean_, 0.0)) : 1;
+  const double size = weight_ > 0 ? std::sqrt(std::max(squares_ / weight_ - mean_ * mean_, 0.0)) : 1;  // about the centre
   const double width = std::sqrt(3 * std::max(size, 0x1p-40) / std::sqrt(static_cast<double>(k_)));
   PhiloxStream random(settings_.seed, static_cast<std::uint32_t>(side), line);
   for (std::size_t a = 0; a < k_; ++a) {
