@@ -42,6 +42,25 @@ def known(m, n, rank, count, *, seed=0, noise=0.0, unseen=5000):
     return Known(left, right, rows[seen], cols[seen], noisy, (rows[rest], cols[rest], values[rest]))
 
 
+def ratings(m, n, count, *, seed=0):
+    """Ratings from 1 to 5 with the degrees of popular and unpopular things: biases, rank 10, noise of 0.9, and rounding.
+
+    Returns cells to learn from, cells to predict, and what the latter are without noise and rounding.
+    """
+    rng = np.random.default_rng(seed)
+    users, films = (rng.permutation(1 / (5.0 + np.arange(size))) for size in (m, n))
+    drawn = np.unique(
+        rng.choice(m, 4 * count, p=users / users.sum()) * n + rng.choice(n, 4 * count, p=films / films.sum())
+    )
+    drawn = rng.permutation(drawn)[: count + count // 10]
+    rows, cols = np.divmod(drawn, n)
+    left, right = rng.normal(size=(m, 10)) / np.sqrt(10), rng.normal(size=(n, 10))
+    biases = 0.4 * rng.normal(size=m), 0.5 * rng.normal(size=n)
+    truth = 3.5 + biases[0][rows] + biases[1][cols] + 0.5 * np.einsum("ik,ik->i", left[rows], right[cols])
+    values = np.clip(np.round(truth + 0.9 * rng.normal(size=len(truth))), 1.0, 5.0)
+    return (rows[:count], cols[:count], values[:count]), (rows[count:], cols[count:], values[count:]), truth[count:]
+
+
 def solve_row(factors, values, reg, weights=None):
     """argmin sum w (y - V x)^2 + reg |x|^2, and of least norm, by a singular value decomposition."""
     k = factors.shape[1]
