@@ -14,7 +14,7 @@ namespace pyalgo::completion {
 namespace {
 
 constexpr std::size_t block_bytes = 16 << 10;   // half of L1; more where that is few rows, which G would wait for
-constexpr std::size_t whole_bytes = 256 << 10;  // of a line that inner iterations read from L2
+constexpr std::size_t whole_bytes = 4 << 20;   // of a line that inner iterations read again and again: in stored order, from L2 or L3
 
 // What must be left of a column beyond those before it (1 - R^2) for the normal equations to keep the accuracy: they
 // lose the square of the condition. With less, those of single precision are summed in double.
@@ -136,13 +136,14 @@ template <class T>
 Solver RowSolver<T>::choose(std::size_t d) const noexcept {
   if (how_.nonneg) return Solver::cholesky;
   if (how_.solver != Solver::automatic) return how_.solver;
-  // In cycles of a machine with two multiply-add units of 32 bytes, fitted to timings (bench_completion).
-  const double k = static_cast<double>(unknowns_), n = static_cast<double>(d), lanes = 32.0 / sizeof(T);
-  const double normal = n * (k * k / (3.2 * lanes) + k / lanes + 8) + k * k * k / 10 + 45 * k;
-  const double spread = std::sqrt(k / std::max(n, k));  // of singular values about 1 (Marchenko, Pastur)
-  const double rate = spread < 0.9 ? spread : 0.9;
-  const double steps = how_.steps > 0 ? how_.steps : 2 + std::log(1 / std::max(how_.tol, 1e-16)) / std::log(1 / rate);
-  const double iterations = n * (k / lanes + 8) + (steps + 1) * n * (3 * k / lanes + 9);
+  // In cycles of a machine with two multiply-add units of 32 bytes, fitted to timings (bench_completion holds it to them).
+  const double k = static_cast<double>(unknowns_), n = static_cast<double>(d);
+  const double row = k * sizeof(T) / 8;  // doubles that a row takes as many bytes as
+  const double normal = n * (0.103 * k * row + 2.2 * row) + 6.1 * k * k + 230 * k;
+  // Of d rows in general position the singular values spread to sqrt(d) +- sqrt(k) (Marchenko, Pastur).
+  const double rate = std::min(std::sqrt(std::min(k, n) / std::max(k, n)), 0.85);
+  const double steps = how_.steps > 0 ? how_.steps : 1 + std::log(1 / std::max(how_.tol, 1e-16)) / -std::log(rate);
+  const double iterations = n * 3.2 * row + 1430 + steps * (n * (1.06 * row + 18.7) + 19 * k + 154);
   return iterations < normal ? Solver::cg : Solver::cholesky;
 }
 
