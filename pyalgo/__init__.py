@@ -52,7 +52,19 @@ _HOME = {
     "run": "pyalgo.stream.runner",
 }
 _MODULES = frozenset(
-    {"algorithm", "arrays", "errors", "hamming", "registry", "snapshot", "stream", "submodular", "testing"}
+    {
+        "algorithm",
+        "arrays",
+        "completion",
+        "errors",
+        "hamming",
+        "registry",
+        "sklearn",
+        "snapshot",
+        "stream",
+        "submodular",
+        "testing",
+    }
 )
 
 

@@ -26,6 +26,7 @@ Column: TypeAlias = "NDArray[Any] | list[str] | Ragged"
 
 _NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64", "bool")
 _SCALARS = (*_NUMBERS, "str", "int64|str")
+_EXACT = {name: np.dtype(name) for name in _NUMBERS}
 
 
 def read_batch(schema: Mapping[str, tuple[str, str]], batch: Any, columns: Mapping[str, Any]) -> dict[str, Column]:
@@ -131,6 +132,8 @@ def _read_op(column: Any, rows: int) -> NDArray[np.int8]:
 
 
 def _read_scalars(name: str, column: Any, dtype: str, blank: NDArray[np.bool_] | None) -> NDArray[Any] | list[str]:
+    if type(column) is np.ndarray and column.ndim == 1 and dtype in _EXACT and column.dtype == _EXACT[dtype]:
+        return np.ascontiguousarray(column)  # nothing to look at, which counts where batches are of one row
     return _cast(name, *_flat(name, column), dtype, blank, None)
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "SnapshotError",
     "UnknownAlgorithmError",
     "UnknownElementError",
+    "UnknownIndexError",
     "at_row",
 ]
 
@@ -35,6 +36,10 @@ class PyalgoKeyError(KeyError):
 
 class UnknownElementError(PyalgoKeyError):
     """An id that is not in the data set now."""
+
+
+class UnknownIndexError(PyalgoKeyError, IndexError):
+    """A row or column beyond the shape of a matrix."""
 
 
 class DuplicateElementError(PyalgoKeyError):

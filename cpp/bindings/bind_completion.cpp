@@ -168,7 +168,10 @@ void bind_completion(py::module_& m) {
            })
       .def("checkpoint", [](const Completion& self) { return py::bytes(self.checkpoint()); })
       .def(
-          "restore", [](Completion& self, const std::string& checkpoint) { self.restore(checkpoint); },
+          "restore", [](Completion& self, const py::bytes& checkpoint) { self.restore(checkpoint); },
+          py::arg("checkpoint"))
+      .def(
+          "warm_start", [](Completion& self, const py::bytes& checkpoint) { self.warm_start(checkpoint); },
           py::arg("checkpoint"))
       .def(
           "predict",
@@ -256,6 +259,7 @@ void bind_completion(py::module_& m) {
       .def_property_readonly("n_seen", &Completion::n_seen)
       .def_property_readonly("n_changed", &Completion::n_changed)
       .def_property_readonly("n_sweeps", &Completion::n_sweeps)
+      .def_property_readonly("reg", &Completion::reg)
       .def_property_readonly("nbytes", &Completion::nbytes);
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import pyalgo
+from pyalgo.completion import MatrixCompletion
 from pyalgo.submodular import DynamicSubmodularMaximizer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -121,6 +122,62 @@ def test_hamming_streams_end_in_the_state_on_file(kind):
     assert hamming_future(stream, kind) == expected["future"]
 
 
+# Parameters of the completions on file.
+COMPLETION = {
+    "als": {"validation": 0.2, "sweep_at": 0.5},
+    "single": {"dtype": "float32", "solver": "cg", "shape": (30, 20), "bias": False},
+    "altmin": {"method": "altmin", "init": "random", "local_rounds": 2},
+}
+
+
+def completion(kind: str) -> MatrixCompletion:
+    """A stream of 400 cells of a 30 x 20 matrix by integer arithmetic alone; every fifth row of it takes a cell back."""
+    model = MatrixCompletion(3, seed=7, reg=1.0, **COMPLETION[kind])
+    state, present = 1, []
+    for i in range(400):
+        state = state * 6364136223846793005 % 2**64 + 1442695040888963407
+        row, col = (state >> 33) % 30, (state >> 40) % 20
+        if i % 5 == 4:
+            row, col = present.pop(0)
+            model.update(op=[-1], row=[row], col=[col])
+        else:
+            present = [cell for cell in present if cell != (row, col)] + [(row, col)]
+            weight = None if kind != "als" else [1 + (state >> 50) % 4 / 4]
+            model.insert([row], [col], [(row % 5 - 2) * (col % 3 - 1) + (state >> 45) % 64 / 256], weights=weight)
+    return model
+
+
+def completion_answers(model: MatrixCompletion) -> dict:
+    """Floating point, so only near the same on every platform."""
+    state = model.query()
+    numbers = ("n_obs", "n_validation", "sweeps", "staleness", "train_rmse", "ahead_rmse", "mean")
+    predictions = model.predict(np.repeat(np.arange(30), 20), np.tile(np.arange(20), 30))
+    found = {name: getattr(state, name) for name in numbers}
+    return {**found, "shape": list(state.shape), "n_seen": model.n_seen, "predictions": predictions.tolist()}
+
+
+@pytest.mark.claim("completion.10")
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("completion-*.snapshot")), ids=lambda path: path.stem)
+def test_released_completions_are_read_and_go_on(path):
+    model, expected = pyalgo.load(path), json.loads(path.with_suffix(".json").read_text())
+    tolerance = 1e-4 if model.dtype == "float32" else 1e-9
+    found = completion_answers(model)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
+    assert pyalgo.load(model.to_bytes()).to_bytes() == model.to_bytes()
+    model.insert([1], [1], [0.5])
+    model.refresh(sweeps=2)
+    assert np.isfinite(model.query().train_rmse)
+
+
+@pytest.mark.parametrize("kind", COMPLETION)
+def test_completions_end_near_the_state_on_file(kind):
+    expected = json.loads((GOLDEN / f"completion-{kind}-1.json").read_text())
+    found, tolerance = completion_answers(completion(kind)), 1e-3 if kind == "single" else 1e-7
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
 @pytest.mark.claim("submodular.10", "submodular.11")
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("submodular-*.snapshot")), ids=lambda path: path.stem)
 def test_released_snapshots_are_read_and_go_on(path):
@@ -157,3 +214,9 @@ if __name__ == "__main__":
             found = {"answers": hamming_answers(stream), "sha256": hashlib.sha256(stream.to_bytes()).hexdigest()}
             found["future"] = hamming_future(stream, kind)
             target.with_suffix(".json").write_text(json.dumps(found) + "\n")
+    for kind in COMPLETION:
+        target = GOLDEN / f"completion-{kind}-1.snapshot"
+        if not target.exists():
+            model = completion(kind)
+            target.write_bytes(model.to_bytes())
+            target.with_suffix(".json").write_text(json.dumps(completion_answers(model)) + "\n")

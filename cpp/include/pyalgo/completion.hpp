@@ -30,7 +30,7 @@ struct Settings {
   bool independent = false;  // altmin: every half step sees entries that no other sees
   std::uint32_t parts = 1;   // independent: 2 T + 1
   Solver solver = Solver::automatic;
-  double reg = 1;          // lambda
+  double reg = 1;          // lambda; negative: -lambda where the values have a standard deviation of 1
   double reg_power = 0.5;  // alpha: a row of d entries is held by lambda d^alpha
   bool bias = true;
   bool center = true;
@@ -124,8 +124,11 @@ class Completion {
   virtual void set_factors(Span<const double> u, Span<const double> v) = 0;  // biases zero
   virtual SweepReport sweep(unsigned threads) = 0;  // als: rows, then columns; altmin: columns, then rows
   virtual Factors factors() const = 0;
-  virtual std::string checkpoint() const = 0;  // of the factors, to go back to
+  virtual std::string checkpoint() const = 0;  // of all but the cells
+  // Goes back to a checkpoint; the cells must be those of then.
   virtual void restore(const std::string& checkpoint) = 0;
+  // Begins at the factors of a checkpoint of another model, of this shape and rank.
+  virtual void warm_start(const std::string& checkpoint) = 0;
 
   // --- Answers. Indices are held against the shape: BatchError of kind unknown_element.
 
@@ -149,6 +152,7 @@ class Completion {
   virtual std::uint64_t n_seen() const = 0;     // rows of batches
   virtual std::uint64_t n_changed() const = 0;  // cells that came, changed or went since the last sweep
   virtual std::uint64_t n_sweeps() const = 0;   // since the last restart
+  virtual double reg() const = 0;               // lambda of the factors, in the unit of the values
   virtual std::uint64_t nbytes() const = 0;
   // Cells trained on (or of validation) by row, then column.
   virtual void cells(bool validation, std::vector<std::int64_t>& rows, std::vector<std::int64_t>& cols,

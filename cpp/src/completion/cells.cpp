@@ -270,8 +270,8 @@ void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool inserts = batch.ops[i] > 0;
     const bool grows = batch.grow && inserts;  // to where check_shape() ends it
-    check_index("row", cells.rows[i], grows ? SIZE_MAX : u_.rows(), i);
-    check_index("col", cells.cols[i], grows ? SIZE_MAX : v_.rows(), i);
+    check_index("row", cells.rows[i], grows ? SIZE_MAX : m, i);
+    check_index("col", cells.cols[i], grows ? SIZE_MAX : n, i);
     rows[i] = {static_cast<std::uint32_t>(cells.rows[i]), static_cast<std::uint32_t>(cells.cols[i]),
                static_cast<std::uint32_t>(i)};
     if (!inserts) continue;
@@ -293,7 +293,7 @@ void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
   };
   std::vector<Effect> effects(rows.size());
   std::vector<CellChange<T>> trained, held;
-  std::size_t failed = SIZE_MAX;
+  std::size_t failed = SIZE_MAX, changed = 0;
   bool needs_weights = false;
   for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
     const std::size_t row = rows[begin].row, col = rows[begin].col;
@@ -317,7 +317,9 @@ void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
       }
       const T value = inserts ? static_cast<T>(cells.values[i]) : T(0);
       const T weight = inserts ? (weighted ? static_cast<T>(cells.weights[i]) : T(1)) : T(0);
+      needs_weights = needs_weights || (inserts && weight != T(1));
       if (!hold) {
+        ++changed;
         const double old = static_cast<double>(change.value) / unit,
                      old_weight = present ? static_cast<double>(change.weight) : 0;
         const double now = static_cast<double>(value) / unit, now_weight = static_cast<double>(weight);
@@ -338,7 +340,6 @@ void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
     }
     change.erase = !present;
     if (change.erase && !change.present) continue;
-    needs_weights = needs_weights || (present && change.weight != T(1));
     (hold ? held : trained).push_back(change);
   }
   if (failed != SIZE_MAX)
@@ -387,7 +388,7 @@ void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
   }
   if (cells_.rows.cells() == 0) sum_ = squares_ = weight_ = 0;
   seen_ += batch.seen;
-  changed_ += trained.size();
+  changed_ += changed;
   if (batch.rounds == 0 || trained.empty()) return;
   mean_ = settings_.center && weight_ > 0 ? sum_ / weight_ : 0;
   started_ = true;

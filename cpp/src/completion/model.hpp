@@ -45,6 +45,7 @@ class Model final : public Completion {
   Factors factors() const override;
   std::string checkpoint() const override;
   void restore(const std::string& checkpoint) override;
+  void warm_start(const std::string& checkpoint) override;
   void predict(Span<const std::int64_t> rows, Span<const std::int64_t> cols, double* out,
                unsigned threads) const override;
   Leverage leverage(Span<const std::int64_t> rows, Span<const std::int64_t> cols, unsigned threads) const override;
@@ -60,6 +61,7 @@ class Model final : public Completion {
   std::uint64_t n_seen() const override;
   std::uint64_t n_changed() const override;
   std::uint64_t n_sweeps() const override;
+  double reg() const override;
   std::uint64_t nbytes() const override;
   void cells(bool validation, std::vector<std::int64_t>& rows, std::vector<std::int64_t>& cols,
              std::vector<double>& values, std::vector<double>& weights) const override;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <vector>
 
 #include "dense.hpp"
 #include "kernels.hpp"
@@ -12,13 +14,12 @@ namespace pyalgo::completion {
 namespace {
 
 constexpr std::size_t block_bytes = 16 << 10;   // half of L1; more where that is few rows, which G would wait for
-constexpr std::size_t whole_bytes = 256 << 10;  // of a line that inner iterations read from L2
+constexpr std::size_t whole_bytes = 4 << 20;   // of a line that inner iterations read again and again: in stored order, from L2 or L3
 
 // What must be left of a column beyond those before it (1 - R^2) for the normal equations to keep the accuracy: they
-// lose the square of the condition. Blocks of single precision are summed in double, so the terms' rounding is what
-// counts.
-template <class T>
-constexpr double least_share = sizeof(T) == 4 ? 0.1 : 1e-5;
+// lose the square of the condition. With less, those of single precision are summed in double.
+template <class Sum>
+constexpr double least_share = sizeof(Sum) == 4 ? 5e-2 : 1e-5;
 
 std::size_t sketch_rows(std::size_t unknowns) noexcept { return 8 * unknowns; }
 
@@ -101,18 +102,26 @@ double RowSolver<T>::each_block(const Line<T>& line, const Visit& visit) {
   return squares;
 }
 
-// G and, in its column `unknowns`, X^T W y. Returns y^T W y.
+// G and, in its column `unknowns`, X^T W y, as sums of products in the type Sum. Returns y^T W y.
 template <class T>
+template <class Sum>
 double RowSolver<T>::accumulate(const Line<T>& line) {
-  const Kernels<T>& run = kernels<T>();
+  const Kernels<Sum>& run = kernels<Sum>();
   std::fill_n(g_.data(), unknowns_ * ld_, 0.0);
   std::fill_n(b_.data(), ld_, 0.0);
   make_room(line, block_);
   whole_ = false;  // block by block, from L1
+  std::vector<Sum> wide[3];
+  const auto as_sum = [](const T* from, std::size_t count, std::vector<Sum>& copy) {
+    if constexpr (std::is_same_v<T, Sum>) return from;
+    copy.assign(from, from + count);
+    return static_cast<const Sum*>(copy.data());
+  };
   const double squares = each_block(line, [&](std::size_t, std::size_t n, std::size_t) {
-    const T* left = line.weight == nullptr ? x_.data() : left_.data();
-    run.gram(left, x_.data(), n, stride_, unknowns_, g_.data(), ld_);
-    if (!y_inside_) run.combine(left, n, stride_, y_.data(), b_.data());
+    const Sum* right = as_sum(x_.data(), n * stride_, wide[0]);
+    const Sum* left = line.weight == nullptr ? right : as_sum(left_.data(), n * stride_, wide[1]);
+    run.gram(left, right, n, stride_, unknowns_, g_.data(), ld_);
+    if (!y_inside_) run.combine(left, n, stride_, as_sum(y_.data(), n, wide[2]), b_.data());
   });
   for (std::size_t a = 0; a < unknowns_; ++a) {
     if (!y_inside_) g_[a * ld_ + unknowns_] = b_[a];
@@ -127,21 +136,21 @@ template <class T>
 Solver RowSolver<T>::choose(std::size_t d) const noexcept {
   if (how_.nonneg) return Solver::cholesky;
   if (how_.solver != Solver::automatic) return how_.solver;
-  // In cycles of a machine with two multiply-add units of 32 bytes, fitted to timings (bench_completion).
-  const double k = static_cast<double>(unknowns_), n = static_cast<double>(d), lanes = 32.0 / sizeof(T);
-  const double normal = n * (k * k / (3.2 * lanes) + k / lanes + 8) + k * k * k / 10 + 45 * k;
-  const double spread = std::sqrt(k / std::max(n, k));  // of singular values about 1 (Marchenko, Pastur)
-  const double rate = spread < 0.9 ? spread : 0.9;
-  const double steps = how_.steps > 0 ? how_.steps : 2 + std::log(1 / std::max(how_.tol, 1e-16)) / std::log(1 / rate);
-  const double iterations = n * (k / lanes + 8) + (steps + 1) * n * (3 * k / lanes + 9);
+  // In cycles of a machine with two multiply-add units of 32 bytes, fitted to timings (bench_completion holds it to them).
+  const double k = static_cast<double>(unknowns_), n = static_cast<double>(d);
+  const double row = k * sizeof(T) / 8;  // doubles that a row takes as many bytes as
+  const double normal = n * (0.103 * k * row + 2.2 * row) + 6.1 * k * k + 230 * k;
+  // Of d rows in general position the singular values spread to sqrt(d) +- sqrt(k) (Marchenko, Pastur).
+  const double rate = std::min(std::sqrt(std::min(k, n) / std::max(k, n)), 0.85);
+  const double steps = how_.steps > 0 ? how_.steps : 1 + std::log(1 / std::max(how_.tol, 1e-16)) / -std::log(rate);
+  const double iterations = n * 3.2 * row + 1430 + steps * (n * (1.06 * row + 18.7) + 19 * k + 154);
   return iterations < normal ? Solver::cg : Solver::cholesky;
 }
 
 template <class T>
-bool RowSolver<T>::cholesky() {
-  const double share =
-      dense_kernels().factor(g_.data(), diagonal_.data(), unknowns_, unknowns_ + 1, ld_, least_share<T>);
-  if (!(share >= least_share<T>)) return false;
+bool RowSolver<T>::cholesky(double least) {
+  const double share = dense_kernels().factor(g_.data(), diagonal_.data(), unknowns_, unknowns_ + 1, ld_, least);
+  if (!(share >= least)) return false;
   dense_kernels().back(g_.data(), unknowns_, ld_, unknowns_, solution_.data());
   return true;
 }
@@ -381,11 +390,16 @@ Residual RowSolver<T>::solve(const Line<T>& line, T* row) {
   Residual left;
   const Solver solver = choose(line.size);
   if (solver == Solver::cholesky) {
-    const double of_y = accumulate(line);
+    double of_y = accumulate<T>(line);
+    bool solved = !how_.nonneg && cholesky(least_share<T>);
+    if (sizeof(T) < sizeof(double) && !how_.nonneg && !solved) {
+      of_y = accumulate<double>(line);
+      solved = cholesky(least_share<double>);
+    }
     if (how_.nonneg) {
       nonnegative(of_y);
       left.squares = residual_squares(line);
-    } else if (cholesky()) {
+    } else if (solved) {
       // For the minimiser y^T W y - b^T x = squares + penalty; exact again where too much cancels.
       double explained = 0, penalty = 0;
       for (std::size_t a = 0; a < unknowns_; ++a) {
@@ -413,7 +427,7 @@ void RowSolver<T>::factor(const Line<T>& line) {
   for (std::size_t a = 0; a < unknowns_; ++a) ridge_[a] = how_.ridge(a, line.size);
   determined_ = line.size > 0;
   if (!determined_) return;
-  accumulate(line);
+  accumulate<T>(line);
   determined_ = dense_kernels().factor(g_.data(), diagonal_.data(), unknowns_, unknowns_, ld_, 1e-12) >= 1e-12;
 }
 

@@ -53,9 +53,10 @@ class RowSolver {
   double each_block(const Line<T>& line, const Visit& visit);
   void make_room(const Line<T>& line, std::size_t rows);
   void load(const Line<T>& line);
+  template <class Sum>
   double accumulate(const Line<T>& line);
   Solver choose(std::size_t d) const noexcept;
-  bool cholesky();
+  bool cholesky(double least);
   void orthogonal(const Line<T>& line);
   void nonnegative(double squares_of_y);
   double conjugate(const Line<T>& line, bool precondition);

@@ -150,7 +150,11 @@ std::string Model<T>::checkpoint() const {
   SnapshotWriter out;
   put(out, flat(u_));
   put(out, flat(v_));
-  for (const double x : {scale_, mean_, relative_residual_}) out.f64(x);
+  for (const double x : {scale_, mean_, relative_residual_, sum_, squares_, weight_, ahead_.w, ahead_.we, ahead_.ww,
+                         ahead_.wwe, ahead_.wwee})
+    out.f64(x);
+  for (const std::uint64_t n : {ahead_.count, changed_, sweeps_}) out.u64(n);
+  out.u8(started_ ? 1 : 0);
   return std::move(out).finish();
 }
 
@@ -160,18 +164,30 @@ void Model<T>::restore(const std::string& checkpoint) {
   SnapshotReader in({reinterpret_cast<const std::uint8_t*>(checkpoint.data()), checkpoint.size()});
   unflatten(in, u_);
   unflatten(in, v_);
-  const double scale = in.f64();
-  mean_ = in.f64();
-  relative_residual_ = in.f64();
-  if (scale == scale_) return;
-  const double now = scale_;
-  const double sum = sum_, squares = squares_;
-  const ErrorSums ahead = ahead_;
-  scale_ = scale;  // what was read is in this unit; bring it into the present one
-  rescale(now);
-  sum_ = sum;
-  squares_ = squares;
-  ahead_ = ahead;
+  for (double* x : {&scale_, &mean_, &relative_residual_, &sum_, &squares_, &weight_, &ahead_.w, &ahead_.we, &ahead_.ww,
+                    &ahead_.wwe, &ahead_.wwee})
+    *x = in.f64();
+  for (std::uint64_t* count : {&ahead_.count, &changed_, &sweeps_}) *count = in.u64();
+  started_ = in.u8() != 0;
+}
+
+template <class T>
+void Model<T>::warm_start(const std::string& checkpoint) {
+  Writing lock(lock_);
+  SnapshotReader in({reinterpret_cast<const std::uint8_t*>(checkpoint.data()), checkpoint.size()});
+  unflatten(in, u_);
+  unflatten(in, v_);
+  measure();
+  const double scale = in.f64(), ratio = scale / scale_, root = std::sqrt(ratio);
+  for (Matrix<T>* side : {&u_, &v_})
+    for (std::size_t i = 0; i < side->rows(); ++i)
+      for (std::size_t a = 0; a < width_; ++a) (*side)[i][a] *= static_cast<T>(a < k_ ? root : ratio);
+  if (settings_.center) mean_ = in.f64() * ratio;
+  relative_residual_ = 1;
+  sweeps_ = 0;
+  changed_ = cells_.rows.cells();
+  ahead_ = {};
+  started_ = true;
 }
 
 template <class T>
@@ -271,6 +287,12 @@ template <class T>
 std::uint64_t Model<T>::n_sweeps() const {
   Reading lock(lock_);
   return sweeps_;
+}
+
+template <class T>
+double Model<T>::reg() const {
+  Reading lock(lock_);
+  return regression().reg_factor * scale_;
 }
 
 template <class T>

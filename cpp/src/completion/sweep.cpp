@@ -128,7 +128,8 @@ double Model<T>::penalty(Side side) const {
 // Uniform numbers of such a variance that products of two lines vary like the values.
 template <class T>
 void Model<T>::start_line(Side side, std::size_t line) noexcept {
-  const double size = weight_ > 0 ? std::sqrt(std::max(squares_ / weight_ - mean_ * mean_, 0.0)) : 1;  // about the centre
+  const double size =
+      weight_ > 0 ? std::sqrt(std::max(squares_ / weight_ - mean_ * mean_, 0.0)) : 1;  // about the centre
   const double width = std::sqrt(3 * std::max(size, 0x1p-40) / std::sqrt(static_cast<double>(k_)));
   PhiloxStream random(settings_.seed, static_cast<std::uint32_t>(side), line);
   for (std::size_t a = 0; a < k_; ++a) {
@@ -147,8 +148,12 @@ void Model<T>::wake(Side side, Span<const std::uint32_t> touched) noexcept {
   }
 }
 
+// A side on which nothing is known yet: one line of zeros among others has the others to be solved from.
 template <class T>
 void Model<T>::wake(Side side) noexcept {
+  const Matrix<T>& mine = factors(side);
+  for (std::size_t i = 0; i < mine.rows(); ++i)
+    if (std::any_of(mine[i], mine[i] + k_, [](T x) { return x != 0; })) return;
   for (std::uint32_t line = 0; line < factors(side).rows(); ++line) wake(side, Span<const std::uint32_t>(&line, 1));
 }
 
