@@ -52,7 +52,7 @@ _HOME = {
     "run": "pyalgo.stream.runner",
 }
 _MODULES = frozenset(
-    {"algorithm", "arrays", "errors", "hamming", "registry", "snapshot", "stream", "submodular", "testing"}
+    {"algorithm", "arrays", "errors", "hamming", "registry", "rns", "snapshot", "stream", "submodular", "testing"}
 )
 
 
