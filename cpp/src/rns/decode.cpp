@@ -58,22 +58,14 @@ void garner_block(const Values<T>& values, std::size_t begin, std::size_t n, T* 
   }
 }
 
-// With the quotient k or k - 1 the sum less that many M is y < M + M 2^-30, known modulo 2^64, and f = y / M to within
-// 2^-30. If y >= M then f > 1/2 and y - M < 2^63; if y < M and f > 1/2 then y - M is negative.
 template <class T>
 void crt_words(const Values<T>& values, const T* xi, const double* fractions, std::size_t n,
                std::uint64_t* out) noexcept {
   const Basis& basis = values.basis;
-  const std::uint64_t range = basis.range()[0];
-  const double error = basis.fraction_error();
   std::fill(out, out + n, 0);
   for (std::size_t i = 0; i < basis.information(); ++i)
     kernels<T>().add_words(basis.cofactor_column(0)[i], xi + i * block, out, n);
-  for (std::size_t b = 0; b < n; ++b) {
-    const std::uint64_t quotient = low_quotient(fractions[b], error), y = out[b] - quotient * range;
-    const bool wraps = fractions[b] - static_cast<double>(quotient) > 0.5 && y - range < std::uint64_t{1} << 63;
-    out[b] = wraps ? y - range : y;
-  }
+  kernels<T>().settle_words(basis.range()[0], basis.fraction_error(), fractions, out, n);
 }
 
 template <class T>

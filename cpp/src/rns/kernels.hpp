@@ -40,6 +40,8 @@ struct Kernels {
   void (*add_fractions)(const Modulus& m, const T* xi, double* fractions, std::size_t n);
   // words_j += weight xi_j modulo 2^64
   void (*add_words)(std::uint64_t weight, const T* xi, std::uint64_t* words, std::size_t n);
+  // From sum xi_i M_i modulo 2^64, and sum xi_i / m_i to within `error`, to the first modulo M.
+  void (*settle_words)(std::uint64_t range, double error, const double* fractions, std::uint64_t* words, std::size_t n);
   // One column of sums over digits: limbs[j * step] is the low word of carry_j + sum of weights[t] digits[t * stride +
   // j], and carry_j what is left of it. `run` products fit 128 bits. Reads digits and carries up to a multiple of 4
   // values.

@@ -142,8 +142,8 @@ inline void multiply_each(const Modulus& modulus, const std::uint64_t* a, const 
 }
 
 // Shoup: a constant factor takes one product less, and needs no shifts.
-inline void affine_each(const Modulus& modulus, std::uint64_t factor, std::uint64_t factor_shoup, const std::uint64_t* a,
-                        std::uint64_t addend, std::uint64_t* r, std::size_t n) noexcept {
+inline void affine_each(const Modulus& modulus, std::uint64_t factor, std::uint64_t factor_shoup,
+                        const std::uint64_t* a, std::uint64_t addend, std::uint64_t* r, std::size_t n) noexcept {
   const std::uint64_t m = modulus.value;
   if (uses_fused(modulus)) {
     const double divisor = static_cast<double>(m), inverse = modulus.inverse, w = static_cast<double>(factor);
@@ -392,6 +392,19 @@ void add_words(std::uint64_t weight, const T* xi, std::uint64_t* words, std::siz
   for (std::size_t i = 0; i < n; ++i) words[i] += weight * xi[i];
 }
 
+// With the quotient k or k - 1 the sum less that many M is y < M + M 2^-30, known modulo 2^64, and y / M to within
+// 2^-30. If y >= M then that is above 1/2 and y - M < 2^63; if y < M and it is above 1/2 then y - M is negative.
+inline void settle_words(std::uint64_t range, double error, const double* fractions, std::uint64_t* words,
+                         std::size_t n) noexcept {
+  for (std::size_t i = 0; i < n; ++i) {
+    const double lower = fractions[i] - error;
+    const auto quotient = static_cast<std::int32_t>(lower > 0 ? lower : 0);
+    const std::uint64_t y = words[i] - static_cast<std::uint64_t>(quotient) * range, less = y - range;
+    const bool above = fractions[i] - static_cast<double>(quotient) > 0.5;
+    words[i] = above & (static_cast<std::int64_t>(less) >= 0) ? less : y;
+  }
+}
+
 // Sums of 192 bits: `run` products are added in 128, and then to the carry.
 template <class T>
 void column(const T* digits, std::size_t stride, const std::uint64_t* weights, std::size_t terms, std::size_t run,
@@ -430,5 +443,6 @@ constexpr Kernels<T> table() noexcept {
           largest<T>,
           add_fractions<T>,
           add_words<T>,
+          settle_words,
           column<T>};
 }
