@@ -56,9 +56,9 @@ class RnsArray:
     --------
     >>> from pyalgo.rns import RnsBasis
     >>> basis = RnsBasis([251, 253, 255, 256])
-    >>> a, b = basis.encode([1, 2, 30000]), basis.encode([5, -6, 70000], signed=True)
+    >>> a, b = basis.encode([1, 2, 30000]), basis.encode([5, -6, 60000], signed=True)
     >>> basis.decode(a * b + 7, signed=True).tolist()
-    [12, -5, 2100000007]
+    [12, -5, 1800000007]
     """
 
     name: ClassVar[str] = "rns.array"  # in its snapshots
@@ -84,6 +84,13 @@ class RnsArray:
 
     def _set(self, residues: NDArray[Any], basis: RnsBasis, layout: str) -> None:
         self._residues, self.basis, self.layout = residues, basis, layout
+        count = len(basis.moduli)
+        if layout == "planar":
+            self.shape: tuple[int, ...] = residues.shape[1:]
+            self._flat = residues.reshape(count, residues.size // count)
+        else:
+            self.shape = residues.shape[:-1]
+            self._flat = residues.reshape(residues.size // count, count).T
 
     @classmethod
     def _empty(cls, basis: RnsBasis, shape: tuple[int, ...], layout: str) -> RnsArray:
@@ -97,11 +104,8 @@ class RnsArray:
         return self._empty(self.basis, self.shape if shape is None else shape, self.layout)
 
     def _lanes(self) -> NDArray[Any]:
-        """All residues as (l, n), whatever the layout, without a copy."""
-        count = len(self.basis.moduli)
-        if self.layout == "planar":
-            return self._residues.reshape(count, self.size)
-        return self._residues.reshape(self.size, count).T
+        """All residues as (l, n), whatever the layout; a view."""
+        return self._flat
 
     @property
     def residues(self) -> NDArray[Any]:
@@ -109,12 +113,6 @@ class RnsArray:
         view = self._residues.view()
         view.flags.writeable = False
         return view
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the values."""
-        shape: tuple[int, ...] = self._residues.shape
-        return shape[1:] if self.layout == "planar" else shape[:-1]
 
     @property
     def ndim(self) -> int:

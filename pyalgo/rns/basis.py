@@ -144,7 +144,7 @@ class RnsBasis:
         Found by branch and bound, whose time grows quickly with `count`: meant for a handful of moduli.
 
         >>> RnsBasis.cover(1000, 3, 2, 100).moduli
-        (9, 10, 13)
+        (7, 11, 13)
         """
         lo, hi = within("lo", lo, 2, LARGEST), within("hi", hi, 2, LARGEST)
         found = cheapest_cover(as_int("range", range), within("count", count, 1, 64), lo, hi)
@@ -170,7 +170,11 @@ class RnsBasis:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RnsBasis):
             return NotImplemented
-        return self._core is other._core or (self.moduli, self.redundant) == (other.moduli, other.redundant)
+        return (
+            self is other
+            or self._core is other._core
+            or (self.moduli, self.redundant) == (other.moduli, other.redundant)
+        )
 
     def __hash__(self) -> int:
         return hash((self.moduli, self.redundant))

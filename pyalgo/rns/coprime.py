@@ -104,6 +104,8 @@ def mod_inverse(a: int, m: int) -> int:
 
 def as_int(name: str, value: object) -> int:
     """An integer, and nothing that could be rounded to one."""
+    if type(value) is int:  # the usual case, in time
+        return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     return int(value)

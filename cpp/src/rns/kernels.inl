@@ -387,9 +387,19 @@ void add_fractions(const Modulus& m, const T* xi, double* fractions, std::size_t
   }
 }
 
+// The low word of weight x, by halves of the weight: two products that vector units have.
+inline std::uint64_t low_product(std::uint64_t weight, std::uint32_t x) noexcept {
+  const auto lower = static_cast<std::uint32_t>(weight), upper = static_cast<std::uint32_t>(weight >> 32);
+  return std::uint64_t{lower} * x + (std::uint64_t{upper * x} << 32);
+}
+
 template <class T>
 void add_words(std::uint64_t weight, const T* xi, std::uint64_t* words, std::size_t n) noexcept {
-  for (std::size_t i = 0; i < n; ++i) words[i] += weight * xi[i];
+  if constexpr (sizeof(T) == 8) {
+    for (std::size_t i = 0; i < n; ++i) words[i] += weight * xi[i];
+  } else {
+    for (std::size_t i = 0; i < n; ++i) words[i] += low_product(weight, xi[i]);
+  }
 }
 
 // With the quotient k or k - 1 the sum less that many M is y < M + M 2^-30, known modulo 2^64, and y / M to within
@@ -399,7 +409,7 @@ inline void settle_words(std::uint64_t range, double error, const double* fracti
   for (std::size_t i = 0; i < n; ++i) {
     const double lower = fractions[i] - error;
     const auto quotient = static_cast<std::int32_t>(lower > 0 ? lower : 0);
-    const std::uint64_t y = words[i] - static_cast<std::uint64_t>(quotient) * range, less = y - range;
+    const std::uint64_t y = words[i] - low_product(range, static_cast<std::uint32_t>(quotient)), less = y - range;
     const bool above = fractions[i] - static_cast<double>(quotient) > 0.5;
     words[i] = above & (static_cast<std::int64_t>(less) >= 0) ? less : y;
   }
