@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -49,8 +50,8 @@ class RnsTotal:
 class RnsAccumulator(Algorithm):
     """Sums of integers that come and go, in residues: exact in any order, on any machine, and merged by adding.
 
-    Residues of any secret sharing, aggregation or checkpoint can be summed apart and brought together: `merge` is commutative
-    and associative, and a deletion is an insertion of the negative.
+    Parts of a stream can be summed apart and brought together: `merge` is commutative and associative, and a deletion adds the
+    negative.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ class RnsAccumulator(Algorithm):
         within("the number of sums", math.prod(self.shape), 0, 2**40)
         self.n_seen = 0
         self._bound = 0
+        self._lock = threading.Lock()  # the core works without the interpreter's
         self._sums = RnsArray(np.zeros((len(basis), *self.shape), basis.dtype), basis)
 
     @property
@@ -114,8 +116,10 @@ class RnsAccumulator(Algorithm):
             row = int(outside[0])
             raise at_row(ValueError(f"row {row}: slot must be from 0 to {self._sums.size - 1}, got {slots[row]}"), row)
         residues = self.basis.encode(values, wrap=True)
-        self.basis._core.scatter_add(residues._lanes(), slots, op, self._sums._lanes())
-        self._count(len(slots), _total_size(values))
+        size = _total_size(values)
+        with self._lock:
+            self.basis._core.scatter_add(residues._lanes(), slots, op, self._sums._lanes())
+            self._count(len(slots), size)
 
     def add(self, x: Any) -> None:
         """Add integers of any size, or an `RnsArray` of signed values, to all sums at once; of the sums' shape."""
@@ -130,8 +134,10 @@ class RnsAccumulator(Algorithm):
         if array.basis != self.basis or array.shape != self.shape:
             raise ValueError(f"x must be of {self.basis!r} and shape {self.shape}, got {array!r}")
         signed = self.basis.decode(array, signed=True, dtype="object")
-        getattr(self._sums, verb)(array, out=self._sums)
-        self._count(array.size, max((abs(value) for value in signed.flat), default=0))
+        size = max((abs(value) for value in signed.flat), default=0)
+        with self._lock:
+            getattr(self._sums, verb)(array, out=self._sums)
+            self._count(array.size, size)
 
     def _count(self, values: int, size: int) -> None:
         self.n_seen += values
@@ -143,14 +149,17 @@ class RnsAccumulator(Algorithm):
             raise TypeError(f"other must be an RnsAccumulator, got {type(other).__name__}")
         if (other.basis, other.shape) != (self.basis, self.shape):
             raise ValueError(f"other is {other!r}, not {self!r}: merge accumulators of equal parameters")
-        seen, bound = other.n_seen, other._bound
-        self._sums.add(other._sums, out=self._sums)
-        self._count(seen, bound)
+        with other._lock:
+            sums, seen, bound = other._sums[...], other.n_seen, other._bound
+        with self._lock:
+            self._sums.add(sums, out=self._sums)
+            self._count(seen, bound)
 
     def query(self) -> RnsTotal:  # type: ignore[override]
         """The sums as signed integers, and whether they are proven not to have wrapped."""
-        values = self.basis.decode(self._sums, signed=True)
-        return RnsTotal(values, self._bound <= self.basis.signed_range[1], self._bound, self.n_seen)
+        with self._lock:
+            values, bound, seen = self.basis.decode(self._sums, signed=True), self._bound, self.n_seen
+        return RnsTotal(values, bound <= self.basis.signed_range[1], bound, seen)
 
     @property
     def residues(self) -> NDArray[Any]:
@@ -164,9 +173,11 @@ class RnsAccumulator(Algorithm):
 
     def to_bytes(self) -> bytes:
         """Parameters, counters and residues."""
-        bound = self._bound.to_bytes((self._bound.bit_length() + 7) // 8, "little")
-        little = self._sums.residues.astype(self.basis.dtype.newbyteorder("<"), copy=False)
-        return snapshot.pack(self, _HEADER.pack(self.n_seen, len(bound)) + bound + little.tobytes())
+        with self._lock:
+            bound = self._bound.to_bytes((self._bound.bit_length() + 7) // 8, "little")
+            little = self._sums.residues.astype(self.basis.dtype.newbyteorder("<"), copy=False)
+            payload = _HEADER.pack(self.n_seen, len(bound)) + bound + little.tobytes()
+        return snapshot.pack(self, payload)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RnsAccumulator:

@@ -110,7 +110,7 @@ class RnsBasis:
         self.dtype: np.dtype[Any] = np.dtype(f"uint{8 * self._core.word_bytes}")
 
     @classmethod
-    def primes(cls, *, bits: int, count: int) -> RnsBasis:
+    def primes(cls, bits: int, count: int) -> RnsBasis:
         """The `count` largest primes below 2^bits, the largest first.
 
         >>> RnsBasis.primes(bits=8, count=3).moduli
@@ -119,7 +119,7 @@ class RnsBasis:
         return cls(_first_primes(bits, count, 1))
 
     @classmethod
-    def ntt_primes(cls, *, bits: int, count: int, n: int) -> RnsBasis:
+    def ntt_primes(cls, bits: int, count: int, n: int) -> RnsBasis:
         """The `count` largest primes p = 1 modulo 2 n below 2^bits: those whose fields have the roots for transforms of length n.
 
         >>> RnsBasis.ntt_primes(bits=16, count=2, n=1024).moduli
@@ -426,6 +426,8 @@ def _first_primes(bits: int, count: int, step: int) -> tuple[int, ...]:
 def _as_words(limbs: NDArray[np.uint64], signed: bool, dtype: str) -> NDArray[Any]:
     """Values as uint64 or int64, refused where they do not fit."""
     word, rest = limbs[:, 0], limbs[:, 1:]
+    if rest.shape[1] == 0 and dtype == ("int64" if signed else "uint64"):
+        return word.view(dtype)
     negative = limbs[:, -1] >> np.uint64(63) if signed else np.zeros(len(limbs), np.uint64)
     fill = np.uint64(0) - negative  # what the upper limbs are of a value that fits
     fits = (rest == fill[:, np.newaxis]).all(axis=1)

@@ -119,3 +119,21 @@ def test_registry_clone_and_pickle():
     array = BASIS.encode([1, 2])
     assert np.array_equal(pickle.loads(pickle.dumps(array)).residues, array.residues)
     assert isinstance(array, RnsArray)
+
+
+def test_updates_and_queries_from_several_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    sums = RnsAccumulator(BASIS, shape=2)
+    slot, value = np.zeros(5000, np.int64), np.full(5000, 3)
+
+    def work(i):
+        if i % 4 == 3:
+            total = sums.query()
+            assert total.values[0] == total.bound == 3 * total.n_seen  # never half a batch
+        else:
+            sums.update(slot=slot, value=value)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(200)))
+    assert sums.query().values.tolist() == [150 * 15_000, 0]

@@ -153,7 +153,7 @@ void affine(const Basis& basis, Span<const std::uint64_t> factors, Lanes<const T
 template <class T>
 void invert(const Basis& basis, Lanes<const T> a, Lanes<T> out, unsigned threads);
 
-// --- Reductions. Products are summed unreduced as long as they fit: every 15 terms at 62 bits, never below 2^31.
+// --- Reductions. Products are summed unreduced as long as they fit: every 15 terms at 62 bits, every 2^31 below 32.
 // Matrices p x q by q x s, row after row along the n of each.
 template <class T>
 void matmul(const Basis& basis, Lanes<const T> a, Lanes<const T> b, std::size_t p, std::size_t q, std::size_t s,

@@ -61,29 +61,29 @@ struct Values {
   }
 };
 
-// Garner: d_i = (r_i - sum_{j<i} d_j W_j) W_i^-1 mod m_i, to digits[i * block + b], of the first `lanes` moduli. The
-// sum is reduced once a digit: O(lanes^2) products without a division.
+// Garner: d_i = (r_i - sum_{j<i} d_j W_j) W_i^-1 mod m_i, to digits[i * row_stride + b], of the first `lanes` moduli.
+// The sum is reduced once a digit: O(lanes^2) products without a division.
 template <class T>
 void digits_of(const Values<T>& values, std::size_t lanes, std::size_t begin, std::size_t n, T* digits) noexcept {
   const Kernels<T>& kernel = kernels<T>();
   T buffer[block], known[block];
   for (std::size_t i = 0; i < lanes; ++i) {
     const Modulus& m = values.basis[i];
-    T* digit = digits + i * block;
+    T* digit = digits + i * row_stride;
     const T* r = values(i, begin, n, buffer);
     if (i == 0) {
       std::copy(r, r + n, digit);
       continue;
     }
     const std::uint64_t inverse = values.basis.prefix_inverse(i);
-    kernel.combine(m, digits, block, values.basis.prefixes(i), i, known, n);
+    kernel.combine(m, digits, row_stride, values.basis.prefixes(i), i, known, n);
     kernel.subtract(m, r, known, digit, n);
     kernel.affine(m, inverse, shoup(m, inverse), digit, 0, digit, n);
   }
 }
 
-// xi_i = r_i M_i^-1 mod m_i to xi[i * block + b], and the sum of xi_i / m_i: x = sum xi_i M_i - floor(that sum) M. All
-// k.
+// xi_i = r_i M_i^-1 mod m_i to xi[i * row_stride + b], and the sum of xi_i / m_i: x = sum xi_i M_i - floor(that sum) M.
+// All k.
 template <class T>
 void coefficients_of(const Values<T>& values, std::size_t begin, std::size_t n, T* xi, double* fractions) noexcept {
   const Kernels<T>& kernel = kernels<T>();
@@ -92,8 +92,8 @@ void coefficients_of(const Values<T>& values, std::size_t begin, std::size_t n, 
   for (std::size_t i = 0; i < values.basis.information(); ++i) {
     const Modulus& m = values.basis[i];
     const std::uint64_t inverse = values.basis.cofactor_inverse(i);
-    kernel.affine(m, inverse, shoup(m, inverse), values(i, begin, n, buffer), 0, xi + i * block, n);
-    kernel.add_fractions(m, xi + i * block, fractions, n);
+    kernel.affine(m, inverse, shoup(m, inverse), values(i, begin, n, buffer), 0, xi + i * row_stride, n);
+    kernel.add_fractions(m, xi + i * row_stride, fractions, n);
   }
 }
 

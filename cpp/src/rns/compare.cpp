@@ -50,26 +50,26 @@ void compare(const Basis& basis, Lanes<const T> a, Lanes<const T> b, bool is_sig
   const std::size_t k = basis.information();
   const Values<T> of_a{basis, a, is_signed}, of_b{basis, b, is_signed};
   for_blocks(a.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> left(k * block), right(k * block);
+    std::vector<T> left(k * row_stride), right(k * row_stride);
     digits_of(of_a, k, begin, n, left.data());
     digits_of(of_b, k, begin, n, right.data());
     for (std::size_t j = 0; j < n; ++j)
-      out[begin + j] = static_cast<std::int8_t>(order(left.data() + j, block, right.data() + j, block, k));
+      out[begin + j] = static_cast<std::int8_t>(order(left.data() + j, row_stride, right.data() + j, row_stride, k));
   });
 }
 
 template <class T>
 void sign(const Basis& basis, Lanes<const T> a, std::int8_t* out, unsigned threads) {
   const std::size_t k = basis.information();
-  std::vector<T> zero(basis.size(), 0), zero_digits(k * block), middle(k);
+  std::vector<T> zero(basis.size(), 0), zero_digits(k * row_stride), middle(k);
   digits_of(Values<T>{basis, {zero.data(), 1, 1, 1}, true}, k, 0, 1, zero_digits.data());
-  for (std::size_t i = 0; i < k; ++i) middle[i] = zero_digits[i * block];
+  for (std::size_t i = 0; i < k; ++i) middle[i] = zero_digits[i * row_stride];
   const Values<T> values{basis, a, true};
   for_blocks(a.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> digits(k * block);
+    std::vector<T> digits(k * row_stride);
     digits_of(values, k, begin, n, digits.data());
     for (std::size_t j = 0; j < n; ++j)
-      out[begin + j] = static_cast<std::int8_t>(order(digits.data() + j, block, middle.data(), 1, k));
+      out[begin + j] = static_cast<std::int8_t>(order(digits.data() + j, row_stride, middle.data(), 1, k));
   });
 }
 
@@ -77,14 +77,14 @@ template <class T>
 std::size_t argmax(const Basis& basis, Lanes<const T> a, bool is_signed) {
   const std::size_t k = basis.information();
   const Values<T> values{basis, a, is_signed};
-  std::vector<T> digits(k * block), best(k, 0);
+  std::vector<T> digits(k * row_stride), best(k, 0);
   std::size_t at = 0;
   for (std::size_t begin = 0; begin < a.n; begin += block) {
     const std::size_t n = std::min(block, a.n - begin);
     digits_of(values, k, begin, n, digits.data());
     for (std::size_t j = 0; j < n; ++j) {
-      if (order(digits.data() + j, block, best.data(), 1, k) <= 0) continue;
-      for (std::size_t i = 0; i < k; ++i) best[i] = digits[i * block + j];
+      if (order(digits.data() + j, row_stride, best.data(), 1, k) <= 0) continue;
+      for (std::size_t i = 0; i < k; ++i) best[i] = digits[i * row_stride + j];
       at = begin + j;
     }
   }

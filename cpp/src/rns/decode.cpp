@@ -47,14 +47,15 @@ void garner_block(const Values<T>& values, std::size_t begin, std::size_t n, T* 
   digits_of(values, k, begin, n, digits);
   if (limbs == 1) {
     std::fill(out, out + n, 0);
-    for (std::size_t i = 0; i < k; ++i) kernels<T>().add_words(basis.prefix_column(0)[i], digits + i * block, out, n);
+    for (std::size_t i = 0; i < k; ++i)
+      kernels<T>().add_words(basis.prefix_column(0)[i], digits + i * row_stride, out, n);
     return;
   }
   Carry carries[block];
   for (std::size_t c = 0; c < limbs; ++c) {
     const std::size_t start = basis.prefix_start(c);
-    kernels<T>().column(digits + start * block, block, basis.prefix_column(c) + start, k - start, run, carries, out + c,
-                        limbs, n);
+    kernels<T>().column(digits + start * row_stride, row_stride, basis.prefix_column(c) + start, k - start, run,
+                        carries, out + c, limbs, n);
   }
 }
 
@@ -64,7 +65,7 @@ void crt_words(const Values<T>& values, const T* xi, const double* fractions, st
   const Basis& basis = values.basis;
   std::fill(out, out + n, 0);
   for (std::size_t i = 0; i < basis.information(); ++i)
-    kernels<T>().add_words(basis.cofactor_column(0)[i], xi + i * block, out, n);
+    kernels<T>().add_words(basis.cofactor_column(0)[i], xi + i * row_stride, out, n);
   kernels<T>().settle_words(basis.range()[0], basis.fraction_error(), fractions, out, n);
 }
 
@@ -76,11 +77,11 @@ void crt_block(const Values<T>& values, std::size_t begin, std::size_t n, T* xi,
   coefficients_of(values, begin, n, xi, fractions);
   if (limbs == 1) return crt_words(values, xi, fractions, n, out);
   for (std::size_t b = 0; b < n; ++b)
-    xi[k * block + b] = static_cast<T>(low_quotient(fractions[b], basis.fraction_error()));
+    xi[k * row_stride + b] = static_cast<T>(low_quotient(fractions[b], basis.fraction_error()));
   Carry carries[block];
   std::vector<std::uint64_t> x(columns * n);
   for (std::size_t c = 0; c < columns; ++c)
-    kernels<T>().column(xi, block, basis.cofactor_column(c), k + 1, products_in_sum(basis), carries, x.data() + c,
+    kernels<T>().column(xi, row_stride, basis.cofactor_column(c), k + 1, products_in_sum(basis), carries, x.data() + c,
                         columns, n);
   for (std::size_t b = 0; b < n; ++b) {
     std::uint64_t* value = x.data() + b * columns;
@@ -96,7 +97,7 @@ void decode(const Basis& basis, Lanes<const T> r, bool is_signed, Route route, s
   const Values<T> values{basis, r, is_signed};
   const std::size_t limbs = basis.limbs();
   for_blocks(r.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> digits((basis.information() + 1) * block);  // and the quotients
+    std::vector<T> digits((basis.information() + 1) * row_stride);  // and the quotients
     std::uint64_t* to = out + begin * limbs;
     (route == Route::crt ? crt_block<T> : garner_block<T>)(values, begin, n, digits.data(), to);
     for (std::size_t b = 0; is_signed && b < n; ++b) unshift(basis, to + b * limbs, limbs);
@@ -107,10 +108,10 @@ template <class T>
 void mixed_radix(const Basis& basis, Lanes<const T> r, std::uint64_t* out, unsigned threads) {
   const Values<T> values{basis, r, false};
   for_blocks(r.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> digits(basis.size() * block);
+    std::vector<T> digits(basis.size() * row_stride);
     digits_of(values, basis.size(), begin, n, digits.data());
     for (std::size_t i = 0; i < basis.size(); ++i)
-      std::copy(digits.data() + i * block, digits.data() + i * block + n, out + i * r.n + begin);
+      std::copy(digits.data() + i * row_stride, digits.data() + i * row_stride + n, out + i * r.n + begin);
   });
 }
 

@@ -41,17 +41,18 @@ void encode_limbs(const Basis& basis, const std::uint64_t* x, std::size_t limbs,
   for (std::size_t i = 0; i < basis.size(); ++i) weights.push_back(limb_weights(basis[i], limbs));
   const std::size_t terms = limbs + (is_signed ? 1 : 0);
   for_blocks(out.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<std::uint64_t> rows(terms * block);  // limb after limb of the block's values, and their sign bits
+    std::vector<std::uint64_t> rows(terms * row_stride);  // limb after limb of the block's values, and their sign bits
     for (std::size_t b = 0; b < n; ++b)
-      for (std::size_t j = 0; j < limbs; ++j) rows[j * block + b] = x[(begin + b) * limbs + j];
-    for (std::size_t b = 0; is_signed && b < n; ++b) rows[limbs * block + b] = rows[(limbs - 1) * block + b] >> 63;
-    std::vector<T> residues(terms * block);
+      for (std::size_t j = 0; j < limbs; ++j) rows[j * row_stride + b] = x[(begin + b) * limbs + j];
+    for (std::size_t b = 0; is_signed && b < n; ++b)
+      rows[limbs * row_stride + b] = rows[(limbs - 1) * row_stride + b] >> 63;
+    std::vector<T> residues(terms * row_stride);
     T buffer[block];
     for (std::size_t i = 0; i < basis.size(); ++i) {
       for (std::size_t j = 0; j < terms; ++j)
-        kernels<T>().reduce(basis[i], rows.data() + j * block, residues.data() + j * block, n);
+        kernels<T>().reduce(basis[i], rows.data() + j * row_stride, residues.data() + j * row_stride, n);
       T* to = target(out, i, begin, buffer);
-      kernels<T>().combine(basis[i], residues.data(), block, weights[i].data(), terms, to, n);
+      kernels<T>().combine(basis[i], residues.data(), row_stride, weights[i].data(), terms, to, n);
       unstaged(out, i, begin, n, to);
     }
   });

@@ -37,20 +37,20 @@ std::vector<std::uint64_t> cofactor_weights(const Basis& basis, const Modulus& e
   return weights;
 }
 
-// r_j = sum over t of weights[t] digits[t * block + j] mod e, in the wider of the two words.
+// r_j = sum over t of weights[t] digits[t * row_stride + j] mod e, in the wider of the two words.
 template <class T, class U>
 void combine_across(const Modulus& e, const T* digits, const std::vector<std::uint64_t>& weights, std::size_t terms,
                     U* r, std::size_t n, Wider<T, U>* wide) noexcept {
   using W = Wider<T, U>;
   if constexpr (std::is_same_v<T, U>) {
-    kernels<T>().combine(e, digits, block, weights.data(), terms, r, n);
+    kernels<T>().combine(e, digits, row_stride, weights.data(), terms, r, n);
   } else {
     W result[block];
     if constexpr (std::is_same_v<T, W>) {
       (void)wide;
-      kernels<W>().combine(e, digits, block, weights.data(), terms, result, n);
+      kernels<W>().combine(e, digits, row_stride, weights.data(), terms, result, n);
     } else {
-      kernels<W>().combine(e, wide, block, weights.data(), terms, result, n);
+      kernels<W>().combine(e, wide, row_stride, weights.data(), terms, result, n);
     }
     for (std::size_t j = 0; j < n; ++j) r[j] = static_cast<U>(result[j]);
   }
@@ -88,9 +88,9 @@ class Quotients {
     const std::uint64_t range_inverse = inverse(m, weights[k] == 0 ? 0 : m.value - weights[k]);
     T buffer[block], total[block];
     const T* x = values(k, begin, n, buffer);
-    kernels<T>().combine(m, xi, block, weights.data(), k, total, n);
+    kernels<T>().combine(m, xi, row_stride, weights.data(), k, total, n);
     kernels<T>().subtract(m, total, x, total, n);
-    kernels<T>().affine(m, range_inverse, shoup(m, range_inverse), total, 0, xi + k * block, n);
+    kernels<T>().affine(m, range_inverse, shoup(m, range_inverse), total, 0, xi + k * row_stride, n);
   }
 };
 
@@ -98,7 +98,7 @@ class Quotients {
 template <class T, class U, class Target>
 void extend_one(const Values<T>& values, std::size_t at, const Weights& weights, Target&& target_modulus,
                 Lanes<U> out) {
-  std::vector<T> digits(values.basis.information() * block);
+  std::vector<T> digits(values.basis.information() * row_stride);
   digits_of(values, values.basis.information(), at, 1, digits.data());
   spread<T, U>(digits, weights, values.basis.information(), target_modulus, out, at, 1);
 }
@@ -122,7 +122,7 @@ void extend(const Basis& basis, Lanes<const T> r, const Basis& other, Extension 
   const Weights prefixes = weights_for(basis, other.size(), modulus, prefix_weights);
   if (method == Extension::exact) {
     for_blocks(r.n, threads, [&](std::size_t begin, std::size_t n) {
-      std::vector<T> digits(k * block);
+      std::vector<T> digits(k * row_stride);
       digits_of(values, k, begin, n, digits.data());
       spread<T, U>(digits, prefixes, k, modulus, out, begin, n);
     });
@@ -132,13 +132,13 @@ void extend(const Basis& basis, Lanes<const T> r, const Basis& other, Extension 
   const std::vector<std::uint64_t> guard =
       method == Extension::shenoy ? cofactor_weights(basis, basis[k]) : std::vector<std::uint64_t>();
   for_blocks(r.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> xi((k + 1) * block);
+    std::vector<T> xi((k + 1) * row_stride);
     double fractions[block];
     bool sure[block];
     coefficients_of(values, begin, n, xi.data(), fractions);
     if (method == Extension::shenoy) Quotients<T>::shenoy(basis, values, guard, begin, n, xi.data());
     for (std::size_t j = 0; j < n; ++j)
-      sure[j] = method != Extension::floating || Quotients<T>::floating(basis, fractions[j], xi[k * block + j]);
+      sure[j] = method != Extension::floating || Quotients<T>::floating(basis, fractions[j], xi[k * row_stride + j]);
     spread<T, U>(xi, cofactors, method == Extension::fast ? k : k + 1, modulus, out, begin, n);
     for (std::size_t j = 0; j < n; ++j)
       if (!sure[j]) extend_one<T, U>(values, begin + j, prefixes, modulus, out);
@@ -159,7 +159,7 @@ void decode_mod(const Basis& basis, Lanes<const T> r, bool is_signed, const Modu
   const std::uint64_t back = !is_signed || half_residue == 0 ? 0 : q.value - half_residue;
   const Lanes<std::uint64_t> lanes{out, r.n, 0, 1};
   for_blocks(r.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> digits(k * block);
+    std::vector<T> digits(k * row_stride);
     digits_of(values, k, begin, n, digits.data());
     spread<T, std::uint64_t>(digits, weights, k, modulus, lanes, begin, n);
     kernels<std::uint64_t>().affine(q, 1, shoup(q, 1), out + begin, back, out + begin, n);
@@ -180,7 +180,7 @@ void scale_down(const Basis& basis, Lanes<const T> r, std::size_t j, bool neares
       const std::uint64_t inverse_of = basis.pair_inverse(j, i), one = 1;
       // (r_i + half - rest) m_j^-1
       kernel.affine(m, 1, shoup(m, 1), staged(r, i, begin, n, buffer), reduce(m, half), own, n);
-      kernel.combine(m, rest, block, &one, 1, buffer, n);
+      kernel.combine(m, rest, row_stride, &one, 1, buffer, n);
       kernel.subtract(m, own, buffer, own, n);
       kernel.affine(m, inverse_of, shoup(m, inverse_of), own, 0, own, n);
       for (std::size_t b = 0; b < n; ++b) *out.at(to, begin + b) = static_cast<U>(own[b]);

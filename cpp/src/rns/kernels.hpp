@@ -11,6 +11,8 @@ namespace pyalgo::rns {
 
 // Values that are worked on together: staged residues and digits of a block stay in the first two cache levels.
 constexpr std::size_t block = 128;
+// Between their rows, one a modulus: by a power of two these would crowd a few sets of the cache.
+constexpr std::size_t row_stride = block + 8;
 
 struct Carry {
   std::uint64_t low = 0, high = 0;

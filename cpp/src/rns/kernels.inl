@@ -247,8 +247,11 @@ void reduce_words(const Modulus& m, const std::uint64_t* x, T* r, std::size_t n)
 }
 
 // Sums of products by the word. 16 bits: 2^32 products fit a word. 32 bits: the halves of each product are summed
-// apart. 64 bits: 15 products and a residue fit 128 bits.
-constexpr std::size_t tile = 128, wide_run = 15;
+// apart. 64 bits: as many products of a digit below 2^62 and a weight below m as fit 128 bits beside a residue, 15 or
+// more.
+constexpr std::size_t tile = 128;
+
+inline std::size_t wide_run(const Modulus& m) noexcept { return (std::size_t{1} << lesser(66 - m.width, 20U)) - 1; }
 
 inline std::uint64_t reduce_any(const Modulus& m, std::uint64_t x) noexcept {
   return m.mask != 0 ? x & m.mask : reduce64(m, x);
@@ -308,11 +311,12 @@ void add_products(const T* rows, std::size_t stride, const std::uint64_t* weight
 
 inline void combine_wide(const Modulus& m, const std::uint64_t* digits, std::size_t stride,
                          const std::uint64_t* weights, std::size_t terms, std::uint64_t* r, std::size_t n) noexcept {
+  const std::size_t run = wide_run(m);
   std::size_t i = 0;
   for (; i + together <= n; i += together) {
     Wide sum[together] = {};
-    for (std::size_t t = 0; t < terms; t += wide_run) {
-      add_products(digits + t * stride + i, stride, weights + t, lesser(wide_run, terms - t), sum);
+    for (std::size_t t = 0; t < terms; t += run) {
+      add_products(digits + t * stride + i, stride, weights + t, lesser(run, terms - t), sum);
       for (Wide& s : sum) s = Wide{reduce128(m, s)};
     }
     for (std::size_t lane = 0; lane < together; ++lane) r[i + lane] = low(sum[lane]);
@@ -320,7 +324,7 @@ inline void combine_wide(const Modulus& m, const std::uint64_t* digits, std::siz
   for (; i < n; ++i) {
     Wide sum{};
     for (std::size_t t = 0; t < terms; ++t) {
-      if (t != 0 && t % wide_run == 0) sum = Wide{reduce128(m, sum)};
+      if (t != 0 && t % run == 0) sum = Wide{reduce128(m, sum)};
       sum += wide_product(digits[t * stride + i], weights[t]);
     }
     r[i] = reduce128(m, sum);
@@ -339,12 +343,13 @@ void combine(const Modulus& m, const T* digits, std::size_t stride, const std::u
 template <class T>
 std::uint64_t dot(const Modulus& m, const T* a, const T* b, std::size_t n) noexcept {
   if constexpr (sizeof(T) == 8) {
+    const std::size_t run = wide_run(m);
     Wide sum{};
-    for (std::size_t i = 0; i < n; ++i) {
-      if (i % wide_run == 0) sum = Wide{reduce128(m, sum)};
-      sum += wide_product(a[i], b[i]);
+    for (std::size_t begin = 0; begin < n; begin += run) {
+      for (std::size_t i = begin, end = lesser(begin + run, n); i < end; ++i) sum += wide_product(a[i], b[i]);
+      sum = Wide{reduce128(m, sum)};
     }
-    return reduce128(m, sum);
+    return low(sum);
   } else if constexpr (sizeof(T) == 2) {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < n; ++i) sum += std::uint32_t{a[i]} * b[i];

@@ -9,12 +9,12 @@ void consistent(const Basis& basis, Lanes<const T> r, bool is_signed, bool* out,
   const std::size_t l = basis.size(), k = basis.information();
   const Values<T> values{basis, r, is_signed};
   for_blocks(r.n, threads, [&](std::size_t begin, std::size_t n) {
-    std::vector<T> digits(l * block);
+    std::vector<T> digits(l * row_stride);
     digits_of(values, l, begin, n, digits.data());
     // x < M exactly if no digit stands above M.
     for (std::size_t j = 0; j < n; ++j) {
       bool inside = true;
-      for (std::size_t i = k; i < l; ++i) inside = inside && digits[i * block + j] == 0;
+      for (std::size_t i = k; i < l; ++i) inside = inside && digits[i * row_stride + j] == 0;
       out[begin + j] = inside;
     }
   });
