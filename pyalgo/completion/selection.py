@@ -10,8 +10,8 @@ from pyalgo.completion.result import Candidate
 __all__ = ["Trial", "select"]
 
 _T = TypeVar("_T")
-_GRID = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the default regulariser
-_LOWER = 0.1  # and on by this factor, where the least of the grid is the best
+_GRID = tuple(3.0 ** (power / 2) for power in range(-2, 3))  # of the default regulariser
+_BEYOND = (0.1, 3.0)  # and on by these factors where the least, or the largest, of the grid is the best
 _WORTH_IT = 0.99  # a step goes on if it takes the error below this share of the best before
 
 
@@ -76,15 +76,16 @@ class _Search(Generic[_T]):
         return error
 
     def over_grid(self, rank: int, default_reg: float) -> None:
-        """The grid, and below it as long as that pays: data without noise want next to none."""
-        errors = [self.attempt(rank, factor * default_reg) for factor in _GRID]
-        reg, least = _GRID[0] * default_reg, errors[0]
-        for _ in _GRID:
-            if least > min(errors):
-                break
-            reg *= _LOWER
-            error = self.attempt(rank, reg)
-            if not error < _WORTH_IT * least:
-                break
-            least = error
-            errors.append(error)
+        """The grid, and beyond it as long as that pays: data without noise want next to none."""
+        grid = [self.attempt(rank, factor * default_reg) for factor in _GRID]
+        errors = list(grid)
+        for end, factor in zip((0, -1), _BEYOND, strict=True):
+            reg, least = _GRID[end] * default_reg, grid[end]
+            for _ in _GRID:
+                if least > min(errors):
+                    break
+                reg *= factor
+                errors.append(self.attempt(rank, reg))
+                if not errors[-1] < _WORTH_IT * least:
+                    break
+                least = errors[-1]

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 #: What ``reg=None`` stands for, by method, where the cells have a standard deviation of 1.
-DEFAULT_REG = {"als": 1.0, "altmin": 0.0}
+DEFAULT_REG = {"als": 1.2, "altmin": 0.0}
 
 LARGEST_SIDE = 2**31 - 1  # the core keeps indices in 32 bits
 _REG_POWER = {"none": 0.0, "sqrt": 0.5, "count": 1.0}

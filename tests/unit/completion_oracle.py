@@ -42,6 +42,37 @@ def known(m, n, rank, count, *, seed=0, noise=0.0, unseen=5000):
     return Known(left, right, rows[seen], cols[seen], noisy, (rows[rest], cols[rest], values[rest]))
 
 
+class Ratings(NamedTuple):
+    """Cells to learn from, cells to predict, and the errors there of who knows all, and all but the rows."""
+
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray]
+    unseen: tuple[np.ndarray, np.ndarray, np.ndarray]
+    of_noise: float
+    of_known_columns: float
+
+
+def ratings(m, n, count, *, seed=0):
+    """Ratings from 1 to 5 with the degrees of popular and unpopular things: biases, rank 10, noise of 0.9, and rounding."""
+    rng = np.random.default_rng(seed)
+    users, films = (rng.permutation(1 / (5.0 + np.arange(size))) for size in (m, n))
+    drawn = rng.choice(m, 4 * count, p=users / users.sum()) * n + rng.choice(n, 4 * count, p=films / films.sum())
+    drawn = rng.permutation(np.unique(drawn))[: count + count // 10]
+    rows, cols = np.divmod(drawn, n)
+    left = np.hstack([rng.normal(size=(m, 10)) / np.sqrt(10), 0.4 * rng.normal(size=(m, 1))])
+    right = np.hstack([0.5 * rng.normal(size=(n, 10)), np.ones((n, 1))])  # the last of a row is its bias
+    base = 3.5 + 0.5 * rng.normal(size=n)[cols]
+    truth = base + np.einsum("ik,ik->i", left[rows], right[cols])
+    values = np.clip(np.round(truth + 0.9 * rng.normal(size=len(truth))), 1.0, 5.0)
+    guess, noise = base.copy(), 0.9**2 + 1 / 12
+    prior = noise * np.diag([10.0] * 10 + [1 / 0.16])
+    for i in range(m):
+        at, seen = np.flatnonzero(rows == i), np.flatnonzero(rows[:count] == i)
+        x = right[cols[seen]]
+        guess[at] += right[cols[at]] @ np.linalg.solve(x.T @ x + prior, x.T @ (values[seen] - base[seen]))
+    errors = [np.sqrt(np.mean((np.clip(it, 1, 5) - values)[count:] ** 2)) for it in (truth, guess)]
+    return Ratings((rows[:count], cols[:count], values[:count]), (rows[count:], cols[count:], values[count:]), *errors)
+
+
 def solve_row(factors, values, reg, weights=None):
     """argmin sum w (y - V x)^2 + reg |x|^2, and of least norm, by a singular value decomposition."""
     k = factors.shape[1]

@@ -44,18 +44,21 @@ def relative(found, wanted):
 @pytest.mark.parametrize("reg", [0.0, 1e-3, 1.0])
 def test_rows_are_solved_as_by_least_squares(solver, reg, dtype):
     rng = np.random.default_rng(1)
-    for k in (1, 2, 3, 5, 8, 13, 16, 17, 31, 40):
+    for k in (1, 2, 3, 8, 13, 17, 32, 40):
         right = rng.normal(size=(500, k))
         model = with_columns(right, solver, reg, dtype)
         right = model.query().V
-        degrees = [d for d in (1, 2, k - 1, k + 3, 2 * k, 100, 8 * k + 1, 333, 500) if 0 < d <= 500]
+        degrees = [d for d in (1, k - 1, k + 1, 2 * k, 100, 8 * k + 1, 500) if 0 < d <= 500]
         if reg == 0:  # fewer cells than unknowns: see the test of the least norm
             degrees = [d for d in degrees if d >= 2 * k]
         for d in degrees:
             cols = rng.permutation(500)[:d]
             values = (right[cols] @ rng.normal(size=k) + 0.1 * rng.normal(size=d)).astype(dtype)
             found = model.solve_rows((np.zeros(d, int), cols, values))[0]
-            assert relative(found, solve_row(right[cols], values, reg)) <= (1e-9 if dtype == "float64" else 1e-4)
+            assert relative(found, solve_row(right[cols], values, reg)) <= (1e-9 if dtype == "float64" else 1e-4), (
+                k,
+                d,
+            )
 
 
 @pytest.mark.claim("completion.1")

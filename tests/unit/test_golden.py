@@ -133,7 +133,7 @@ COMPLETION = {
 
 def completion(kind: str) -> MatrixCompletion:
     """A stream of 400 cells of a 30 x 20 matrix by integer arithmetic alone; every fifth row of it takes a cell back."""
-    model = MatrixCompletion(3, seed=7, **COMPLETION[kind])
+    model = MatrixCompletion(3, seed=7, reg=1.0, **COMPLETION[kind])
     state, present = 1, []
     for i in range(400):
         state = state * 6364136223846793005 % 2**64 + 1442695040888963407
