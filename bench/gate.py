@@ -36,12 +36,17 @@ def compare(ours: Callable[[], object], peer: Callable[[], object], *, pairs: in
     """Time the two in turn, after one unmeasured call of each; ratios above 1 are in our favour."""
     ours()
     peer()
+    return compare_seconds(lambda: cpu_seconds(ours), lambda: cpu_seconds(peer), pairs=pairs)
+
+
+def compare_seconds(ours: Callable[[], float], peer: Callable[[], float], *, pairs: int = 9) -> Ratio:
+    """The same where each call says itself what it took."""
     ratios = []
     for i in range(pairs):
         if i % 2 == 0:
-            mine, theirs = cpu_seconds(ours), cpu_seconds(peer)
+            mine, theirs = ours(), peer()
         else:
-            theirs, mine = cpu_seconds(peer), cpu_seconds(ours)
+            theirs, mine = peer(), ours()
         ratios.append(theirs / mine)
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 

@@ -59,6 +59,7 @@ _MODULES = frozenset(
         "errors",
         "hamming",
         "registry",
+        "rns",
         "sklearn",
         "snapshot",
         "stream",

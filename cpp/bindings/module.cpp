@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   pyalgo::bindings::register_errors();
   pyalgo::bindings::bind_completion(m);
   pyalgo::bindings::bind_hamming(m);
+  pyalgo::bindings::bind_rns(m);
   pyalgo::bindings::bind_submodular(m);
   pyalgo::bindings::bind_submodular_static(m);
 }

@@ -14,6 +14,7 @@ import pytest
 
 import pyalgo
 from pyalgo.completion import MatrixCompletion
+from pyalgo.rns import RnsAccumulator
 from pyalgo.submodular import DynamicSubmodularMaximizer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -178,6 +179,46 @@ def test_completions_end_near_the_state_on_file(kind):
         np.testing.assert_allclose(found[name], value, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
+# One basis a word: residues of 16, 32 and 64 bits.
+RNS = {"uint16": [251, 253, 255, 256], "uint32": [2**31 - 1, 2**31, 65521], "uint64": [2**61 - 1, 2**50 - 27, 3]}
+
+
+def rns_sums(kind: str) -> RnsAccumulator:
+    """300 additions and subtractions to six sums, by integer arithmetic alone."""
+    sums, state = RnsAccumulator(RNS[kind], shape=(2, 3)), 1
+    for i in range(30):
+        op, slot, value = [], [], []
+        for _ in range(10):
+            state = state * 6364136223846793005 % 2**64 + 1442695040888963407
+            op.append(1 if state >> 63 & 1 else -1)
+            slot.append((state >> 33) % 6)
+            value.append((state % 2**64 >> i) - (2**63 >> i))
+        sums.update(op=op, slot=slot, value=value)
+    return sums
+
+
+def rns_answers(sums: pyalgo.Algorithm) -> dict:
+    total = sums.query()
+    bytes_ = hashlib.sha256(sums.to_bytes()).hexdigest()
+    return {
+        "values": total.values.tolist(),
+        "exact": total.exact,
+        "bound": total.bound,
+        "n": total.n_seen,
+        "sha256": bytes_,
+    }
+
+
+@pytest.mark.claim("rns.9")
+@pytest.mark.parametrize("kind", RNS)
+def test_rns_sums_are_read_go_on_and_are_those_on_file(kind):
+    path = GOLDEN / f"rns-{kind}-1.snapshot"
+    released, expected = pyalgo.load(path), json.loads(path.with_suffix(".json").read_text())
+    assert rns_answers(released) == expected == rns_answers(rns_sums(kind))
+    released.merge(rns_sums(kind))
+    assert released.n_seen == 600
+
+
 @pytest.mark.claim("submodular.10", "submodular.11")
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("submodular-*.snapshot")), ids=lambda path: path.stem)
 def test_released_snapshots_are_read_and_go_on(path):
@@ -220,3 +261,9 @@ if __name__ == "__main__":
             model = completion(kind)
             target.write_bytes(model.to_bytes())
             target.with_suffix(".json").write_text(json.dumps(completion_answers(model)) + "\n")
+
+    for kind in RNS:
+        target = GOLDEN / f"rns-{kind}-1.snapshot"
+        if not target.exists():
+            target.write_bytes(rns_sums(kind).to_bytes())
+            target.with_suffix(".json").write_text(json.dumps(rns_answers(rns_sums(kind))) + "\n")
