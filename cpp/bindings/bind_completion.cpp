@@ -1,4 +1,5 @@
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
 #include <optional>
@@ -195,7 +196,8 @@ void bind_completion(py::module_& m) {
       .def(
           "diagnose",
           [](const Completion& self, unsigned threads) {
-            return to_python(unlocked([&] { return self.diagnose(threads); }));
+            const Diagnostics found = unlocked([&] { return self.diagnose(threads); });
+            return py::typing::Dict<py::str, py::object>(to_python(found));
           },
           py::arg("threads"))
       .def(

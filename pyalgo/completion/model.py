@@ -155,7 +155,7 @@ class MatrixCompletion(Predictor, Algorithm):
     }
     exempt: ClassVar[dict[str, str]] = {
         "batch_split": "an update re-solves the rows and columns it touches once, however many cells it brings; the cells and "
-        "counts are the same, all is with local_rounds=0, and the factors are after refresh('full')",
+        "counts are the same, all is with local_rounds=0 (and no sweep_at), and the factors are after refresh('full')",
         "merge": "the factors are those of the left model, swept once over the union of the cells; the cells are the same, and "
         "the factors are after refresh('full')",
     }

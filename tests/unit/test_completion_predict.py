@@ -196,6 +196,26 @@ def test_intervals_cover_what_they_say(params, noise):
     assert 0.8 * noise <= np.median(spread) <= 2 * noise
 
 
+@pytest.mark.parametrize("validation", [0.0, 0.1])
+@pytest.mark.parametrize("noise", [0.05, 1.0])
+def test_intervals_of_fits_that_took_in_noise_are_right_or_refused(noise, validation):
+    data = known(300, 250, 4, 20_000, noise=noise, seed=11)
+    rows, cols, truth = data.unseen
+    values = truth + noise * np.random.default_rng(5).normal(size=len(truth))
+    given = 0
+    for reg in (0.01, 0.1, 0.3, 1.0, 3.0):
+        model = MatrixCompletion(20, reg=reg, validation=validation).fit(data.cells, shape=data.shape)
+        try:
+            predicted, spread = model.predict(rows, cols, return_std=True)
+        except ValueError as refused:
+            assert "degrees of freedom" in str(refused)
+            assert validation == 0
+            continue
+        given += 1
+        assert 0.85 <= np.mean(np.abs(predicted - values) <= 1.6449 * spread) <= 0.95
+    assert given >= (5 if validation else 2)
+
+
 def test_intervals_are_wider_where_less_is_known():
     rng = np.random.default_rng(0)
     data = known(100, 80, 3, 6000, noise=0.3)
