@@ -22,7 +22,13 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:
     from pyalgo.algorithm import Algorithm
-    from pyalgo.errors import DuplicateElementError, NonMonotoneError, SnapshotError, UnknownElementError
+    from pyalgo.errors import (
+        DuplicateElementError,
+        NonMonotoneError,
+        SnapshotError,
+        UnknownElementError,
+        UnknownIndexError,
+    )
     from pyalgo.registry import algorithms, create, load
     from pyalgo.stream.runner import run
 
@@ -32,6 +38,7 @@ __all__ = [
     "NonMonotoneError",
     "SnapshotError",
     "UnknownElementError",
+    "UnknownIndexError",
     "__version__",
     "algorithms",
     "create",
@@ -46,6 +53,7 @@ _HOME = {
     "NonMonotoneError": "pyalgo.errors",
     "SnapshotError": "pyalgo.errors",
     "UnknownElementError": "pyalgo.errors",
+    "UnknownIndexError": "pyalgo.errors",
     "algorithms": "pyalgo.registry",
     "create": "pyalgo.registry",
     "load": "pyalgo.registry",

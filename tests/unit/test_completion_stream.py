@@ -12,6 +12,7 @@ import pytest
 from sklearn.base import clone
 
 import pyalgo
+from pyalgo import snapshot
 from pyalgo.completion import CompletionWarning, MatrixCompletion
 from pyalgo.testing import check_algorithm
 
@@ -305,6 +306,26 @@ def test_a_restored_model_has_the_same_future(dtype):
     model.refresh("full")
     restored.refresh("full")
     assert restored.to_bytes() == model.to_bytes()
+
+
+def test_a_payload_of_noise_is_refused_or_a_model():
+    model = MatrixCompletion(2, validation=0.3)
+    rng = np.random.default_rng(0)
+    model.insert(rng.integers(0, 9, 30), rng.integers(0, 9, 30), rng.normal(size=30), weights=rng.exponential(size=30))
+    _, payload = snapshot.unpack(MatrixCompletion, model.to_bytes())
+    refused = 0
+    for _ in range(600):
+        noisy = bytearray(payload)
+        for at in rng.integers(0, len(noisy), rng.integers(1, 4)):
+            noisy[at] ^= 1 << rng.integers(8)
+        try:
+            read = MatrixCompletion.from_bytes(snapshot.pack(model, bytes(noisy)))
+        except pyalgo.SnapshotError:
+            refused += 1
+        else:
+            read.query()
+            assert pyalgo.load(read.to_bytes()).to_bytes() == read.to_bytes()
+    assert 60 <= refused < 600
 
 
 def test_copies_share_nothing():

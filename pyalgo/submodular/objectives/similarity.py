@@ -74,7 +74,7 @@ def neighbour_graph(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """For every row of `X` its nearest rows, itself among them, and how similar they are; both of shape (rows, nearest)."""
     try:
-        from sklearn.neighbors import NearestNeighbors  # type: ignore[import-untyped]
+        from sklearn.neighbors import NearestNeighbors
     except ImportError:
         raise ImportError("n_neighbors needs scikit-learn: pip install scikit-learn") from None
     features = _prepared(X, metric)
