@@ -12,13 +12,12 @@ from collections.abc import Callable
 import numpy as np
 import peers
 import pytest
-from gate import compare, cpu_seconds, laps, slope
+from gate import GATE, Verdict, compare, cpu_seconds, laps, slope
 
 from pyalgo import hamming
 
 N = 1 << 20
 ISA = hamming.cpu_features()["isa"]
-GATE = 0.5  # of the target: what a noisy machine with two cores meets, and half the speed does not
 
 
 def symbols(n: int, letters: int, seed: int, dtype=np.uint8) -> np.ndarray:
@@ -58,37 +57,9 @@ def slower() -> float:
     return max(1.0, float(np.median(seconds)) / N * 1e9 / 2.3)
 
 
-class Verdict:
-    """Several figures of one claim: each as text, whether it meets its target, and whether it passes the gate."""
-
-    def __init__(self) -> None:
-        self.texts, self.met, self.failed = [], True, []
-
-    def at_least(self, label: str, value: float, target: float, *, gate: float | None = None, unit: str = "x") -> None:
-        self._add(
-            label, value, unit, value >= target, value >= (GATE * target if gate is None else gate), f">= {target:.3g}"
-        )
-
-    def at_most(self, label: str, value: float, target: float, *, gate: float | None = None, unit: str = "x") -> None:
-        self._add(
-            label, value, unit, value <= target, value <= (target / GATE if gate is None else gate), f"<= {target:.3g}"
-        )
-
-    def _add(self, label, value, unit, met, passes, bound) -> None:
-        self.texts.append(f"{label} {value:.3g}{unit}" + ("" if met else f" (target {bound})"))
-        print(f"  {label}: {value:.3g}{unit}, target {bound}{unit}", flush=True)
-        self.met &= met
-        if not passes:
-            self.failed.append(self.texts[-1])
-
-    def close(self, figure, number: str) -> None:
-        figure(number, f"{ISA}: " + ", ".join(self.texts), met=self.met)
-        assert not self.failed, "; ".join(self.failed)
-
-
 @pytest.mark.claim("hamming.5")
 def test_faster_than_what_others_would_use(figure):
-    verdict = Verdict()
+    verdict = Verdict(ISA)
     for m, wanted in [(16, 8), (64, 5), (256, 6), (1024, 9), (4096, 5), (16384, 6), (65536, 6)]:
         text, pattern = instance(m)
         ours = distances(text, pattern)
@@ -102,7 +73,7 @@ def test_faster_than_what_others_would_use(figure):
 
 @pytest.mark.claim("hamming.6")
 def test_faster_than_the_expert(figure):
-    verdict = Verdict()
+    verdict = Verdict(ISA)
     for m, wanted in [(256, 6), (1024, 3.5), (4096, 2.2), (16384, 2), (65536, 1.5)]:
         text, pattern = instance(m)
         ours, expert = planned(text, pattern), peers.pyfftw_overlap_save(text, pattern)
@@ -136,7 +107,7 @@ def power_law(method: str, sizes: list[int], verdict: Verdict) -> None:
 
 @pytest.mark.claim("hamming.7")
 def test_large_alphabets(figure):
-    verdict = Verdict()
+    verdict = Verdict(ISA)
     text, pattern = instance(4096, 256)
     ours, naive = distances(text, pattern), peers.numba_naive(text, pattern)
     np.testing.assert_array_equal(ours(), naive())
@@ -169,7 +140,7 @@ def periodic(n: int, period: int, apart: int, seed: int) -> np.ndarray:
 
 @pytest.mark.claim("hamming.8")
 def test_at_most_k_mismatches(figure):
-    verdict = Verdict()
+    verdict = Verdict(ISA)
     text, pattern = instance(256, n=1 << 22)
     text[1000:1256] = pattern
     for k, wanted in [(8, 4.0), (32, 2.5)]:
@@ -224,7 +195,7 @@ def wall_seconds(work: Callable[[], object]) -> float:
 
 @pytest.mark.claim("hamming.9")
 def test_plans_threads_and_streams(figure):
-    verdict = Verdict()
+    verdict = Verdict(ISA)
     text, _ = instance(1024)
     patterns = [instance(1024 + i)[1][:1024] for i in range(8)]
     one, eight = hamming.HammingPlan(patterns[:1]), hamming.HammingPlan(patterns)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+GATE = 0.5  # of the target: what a noisy machine with two cores meets, and half the speed does not
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -36,17 +38,12 @@ def compare(ours: Callable[[], object], peer: Callable[[], object], *, pairs: in
     """Time the two in turn, after one unmeasured call of each; ratios above 1 are in our favour."""
     ours()
     peer()
-    return compare_seconds(lambda: cpu_seconds(ours), lambda: cpu_seconds(peer), pairs=pairs)
-
-
-def compare_seconds(ours: Callable[[], float], peer: Callable[[], float], *, pairs: int = 9) -> Ratio:
-    """The same where each call says itself what it took."""
     ratios = []
     for i in range(pairs):
         if i % 2 == 0:
-            mine, theirs = ours(), peer()
+            mine, theirs = cpu_seconds(ours), cpu_seconds(peer)
         else:
-            theirs, mine = peer(), ours()
+            theirs, mine = cpu_seconds(peer), cpu_seconds(ours)
         ratios.append(theirs / mine)
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
@@ -65,3 +62,31 @@ def laps(works: Sequence[Callable[[], object]], *, rounds: int = 5) -> np.ndarra
 def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """The exponent a of the power law cost = c * size^a that fits best on log-log axes."""
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
+
+
+class Verdict:
+    """Several figures of one claim: each as text, whether it meets its target, and whether it passes the gate."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.texts, self.met, self.failed = label, [], True, []
+
+    def at_least(self, label: str, value: float, target: float, *, gate: float | None = None, unit: str = "x") -> None:
+        self._add(
+            label, value, unit, value >= target, value >= (GATE * target if gate is None else gate), f">= {target:.3g}"
+        )
+
+    def at_most(self, label: str, value: float, target: float, *, gate: float | None = None, unit: str = "x") -> None:
+        self._add(
+            label, value, unit, value <= target, value <= (target / GATE if gate is None else gate), f"<= {target:.3g}"
+        )
+
+    def _add(self, label, value, unit, met, passes, bound) -> None:
+        self.texts.append(f"{label} {value:.3g}{unit}" + ("" if met else f" (target {bound})"))
+        print(f"  {label}: {value:.3g}{unit}, target {bound}{unit}", flush=True)
+        self.met &= met
+        if not passes:
+            self.failed.append(self.texts[-1])
+
+    def close(self, figure, number: str) -> None:
+        figure(number, f"{self.label}: " + ", ".join(self.texts), met=self.met)
+        assert not self.failed, "; ".join(self.failed)

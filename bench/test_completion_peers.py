@@ -8,6 +8,8 @@ from completion_data import Cells, Split, low_rank, movielens, movielens_folder,
 from completion_peers import Model, cmfrec_als, cornac_sgd, implicit_als, naive_als, per_sweep
 from scipy.sparse import csr_matrix
 
+from pyalgo.completion import MatrixCompletion
+
 SMALL = low_rank(60, 50, 1500, rank=3, noise=0.3, seed=1)
 
 
@@ -41,6 +43,15 @@ def test_the_naive_reference_solves_every_row():
         model = fit(sweeps)
         np.testing.assert_allclose(model.u, u, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(model.v, v, rtol=1e-9, atol=1e-12)
+
+
+def test_ours_and_the_naive_reference_take_the_same_steps():
+    settings = {"reg": 0.5, "reg_scaling": "none", "bias": False, "center": False, "tol": 0}
+    start = np.random.default_rng(0).normal(size=(50, 4)) / 2  # as the reference begins
+    for sweeps in (1, 5):
+        ours = MatrixCompletion(4, max_sweeps=sweeps, **settings).fit(SMALL.train, init=(np.zeros((60, 4)), start))
+        peer, state = naive_als(SMALL, 4, 0.5)(sweeps), ours.query()
+        np.testing.assert_allclose(state.U @ state.V.T, peer.u @ peer.v.T, rtol=1e-9, atol=1e-9)
 
 
 def test_the_naive_reference_recovers_what_is_of_low_rank():

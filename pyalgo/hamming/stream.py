@@ -77,7 +77,7 @@ class HammingStream(Algorithm):
     -----
     One symbol costs at most m byte comparisons (m / 32 vector operations); larger pieces what `explain` says. Memory does not
     grow with the text: the last m - 1 symbols, a piece of 2**15, and what the methods in use keep, which for transforms of up
-    to four letters is about 256 KiB and 60 bytes a pattern symbol, and for any alphabet at most 64 MiB beside the pattern's
+    to four letters is at most 384 KiB and 60 bytes a pattern symbol, and for any alphabet at most 64 MiB beside the pattern's
     own transforms. T. M. Chan, C. Jin, V. Vassilevska Williams, Y. Xu: "Faster Algorithms for Text-to-Pattern Hamming
     Distances", FOCS 2023.
 

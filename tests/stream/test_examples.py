@@ -196,3 +196,47 @@ def test_chosen_images_teach_more_than_random_ones(work):
         chosen, mean = map(float, re.findall(r"([\d.]+)%", row)[:2])
         assert chosen > mean
     assert not find_spec("matplotlib") or "accuracy on images not seen" in (work.path / "coreset.svg").read_text()
+
+
+def test_lost_measurements_are_filled_in_and_their_intervals_hold(work):
+    pytest.importorskip("sklearn")
+    text = printed("fill_measurements", *(["--plot", "gaps.svg"] if find_spec("matplotlib") else []), cwd=work.path)
+    means, alike, low_rank = (
+        [float(number) for number in re.findall(r"\d\.\d{3}", line)]
+        for line in re.findall(r"^(?:means|ten|low rank).*$", text, re.MULTILINE)
+    )
+    for kind in range(2):  # single numbers, whole panels
+        assert low_rank[kind] < 0.85 * alike[kind]
+        assert alike[kind] < 0.85 * means[kind]
+    inside = [float(share) for share in re.findall(r"([\d.]+)% of [\d,]+ within", text)]
+    assert len(inside) == 2
+    assert all(85 <= share <= 95 for share in inside)
+    assert not find_spec("matplotlib") or "outside" in (work.path / "gaps.svg").read_text()
+
+
+def test_a_live_model_of_ratings_is_as_good_as_one_fitted_anew(work):
+    text = printed("live_ratings", *(["--plot", "live.svg"] if find_spec("matplotlib") else []), cwd=work.path)
+    rows = [[float(cell.replace(",", "")) for cell in line.split()] for line in text.splitlines()[1:7]]
+    for _, live, anew, noise, _, _ in rows:
+        assert noise < anew
+        assert live < 1.02 * anew
+    assert rows[-1][1] < 0.97 * rows[0][1]  # it learns
+    assert not find_spec("matplotlib") or "kept up to date" in (work.path / "live.svg").read_text()
+
+
+def test_ratings_are_learned_by_a_job(examples):
+    done = examples.pyalgo("run", "examples/live_ratings.toml", "--allow-python", "--max-rows", "4000")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [line["result"] for line in examples.lines("live_ratings.jsonl")]
+    assert [line["rows"] for line in examples.lines("live_ratings.jsonl")] == [1000, 2000, 3000, 4000]
+    module = example("live_ratings", lambda module: module)
+    known = {}
+    for at, row in enumerate(module.updates(), 1):
+        known.pop((row["row"], row["col"]), None)
+        if row["op"] > 0:
+            known[row["row"], row["col"]] = row["value"]
+        if at == 4000:
+            break
+    assert found[-1]["n_obs"] + found[-1]["n_validation"] == len(known)
+    assert all(result["n_validation"] > 0.03 * result["n_obs"] for result in found)
+    assert 0.7 < found[-1]["valid_rmse"] < found[0]["valid_rmse"] + 0.2

@@ -20,7 +20,10 @@ def test_docstrings(name):
     assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
 
 
-@pytest.mark.parametrize("page", ["algorithms/hamming.md", "algorithms/rns.md", "algorithms/submodular.md"])
+PAGES = ["completion", "hamming", "rns", "submodular"]
+
+
+@pytest.mark.parametrize("page", [f"algorithms/{name}.md" for name in PAGES])
 def test_examples_of_pages(page):
     text = (Path(__file__).parents[2] / "docs" / page).read_text()
     blocks = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
