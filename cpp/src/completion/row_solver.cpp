@@ -13,8 +13,9 @@
 namespace pyalgo::completion {
 namespace {
 
-constexpr std::size_t block_bytes = 16 << 10;   // half of L1; more where that is few rows, which G would wait for
-constexpr std::size_t whole_bytes = 4 << 20;   // of a line that inner iterations read again and again: in stored order, from L2 or L3
+constexpr std::size_t block_bytes = 16 << 10;  // half of L1; more where that is few rows, which G would wait for
+constexpr std::size_t whole_bytes =
+    4 << 20;  // of a line that inner iterations read again and again: in stored order, from L2 or L3
 
 // What must be left of a column beyond those before it (1 - R^2) for the normal equations to keep the accuracy: they
 // lose the square of the condition. With less, those of single precision are summed in double.
@@ -132,19 +133,30 @@ double RowSolver<T>::accumulate(const Line<T>& line) {
   return squares;
 }
 
+// In cycles of a machine with two multiply-add units of 32 bytes, fitted to timings (bench_completion_scaling holds it
+// to them).
 template <class T>
-Solver RowSolver<T>::choose(std::size_t d) const noexcept {
-  if (how_.nonneg) return Solver::cholesky;
-  if (how_.solver != Solver::automatic) return how_.solver;
-  // In cycles of a machine with two multiply-add units of 32 bytes, fitted to timings (bench_completion holds it to them).
+typename RowSolver<T>::Cost RowSolver<T>::cost(std::size_t d) const noexcept {
   const double k = static_cast<double>(unknowns_), n = static_cast<double>(d);
   const double row = k * sizeof(T) / 8;  // doubles that a row takes as many bytes as
-  const double normal = n * (0.103 * k * row + 2.2 * row) + 6.1 * k * k + 230 * k;
   // Of d rows in general position the singular values spread to sqrt(d) +- sqrt(k) (Marchenko, Pastur).
   const double rate = std::min(std::sqrt(std::min(k, n) / std::max(k, n)), 0.85);
-  const double steps = how_.steps > 0 ? how_.steps : 1 + std::log(1 / std::max(how_.tol, 1e-16)) / -std::log(rate);
-  const double iterations = n * 3.2 * row + 1430 + steps * (n * (1.06 * row + 18.7) + 19 * k + 154);
-  return iterations < normal ? Solver::cg : Solver::cholesky;
+  return {n * (0.103 * k * row + 2.2 * row) + 6.1 * k * k + 230 * k, n * 3.2 * row + 1430,
+          n * (1.06 * row + 18.7) + 19 * k + 154, 1 + std::log(1 / std::max(how_.tol, 1e-16)) / -std::log(rate)};
+}
+
+// Inner iterations where they are expected to cost less than the normal equations, which take over once they have cost
+// as much: never over twice the cheaper. How many steps lines take is learned from those before, on the same task.
+template <class T>
+bool RowSolver<T>::iterated(const Line<T>& line, double& squares) {
+  const Cost of = cost(line.size);
+  const double afford = (of.normal - of.begin) / of.step;
+  const double expected = how_.steps > 0 ? how_.steps : pace_ * of.steps;
+  if (!(expected <= afford)) return false;
+  squares = conjugate(line, false, how_.steps > 0 ? how_.steps : static_cast<std::size_t>(afford) + 1);
+  if (how_.steps > 0) return true;
+  pace_ += converged_ ? (static_cast<double>(steps_) / of.steps - pace_) / 4 : pace_;
+  return converged_;
 }
 
 template <class T>
@@ -267,7 +279,7 @@ void RowSolver<T>::unprecondition(const double* p, double* out) const noexcept {
 // Conjugate gradients for least squares (Hestenes, Stiefel), in the space of R where there is one. Returns the squares
 // of the residual, which are its by-product.
 template <class T>
-double RowSolver<T>::conjugate(const Line<T>& line, bool precondition_it) {
+double RowSolver<T>::conjugate(const Line<T>& line, bool precondition_it, std::size_t most) {
   const Kernels<T>& run = kernels<T>();
   const std::size_t k = unknowns_;
   load(line);
@@ -304,12 +316,11 @@ double RowSolver<T>::conjugate(const Line<T>& line, bool precondition_it) {
   precondition(b_.data(), z.data());
   constexpr double eps = std::numeric_limits<T>::epsilon();
   double enough = how_.steps > 0 ? 0 : how_.tol * how_.tol * norm2(z);
-  const std::size_t most = how_.steps > 0 ? how_.steps : 20 * k + 100;
   precondition(s.data(), z.data());
   p = z;
   double gamma = norm2(z), least = gamma;
   std::size_t improved = 0;  // when; rounding ends the descent before a tolerance that it cannot reach
-  for (std::size_t step = 0; step < most && gamma > enough && step <= improved + k + 10; ++step) {
+  for (steps_ = 0; steps_ < most && gamma > enough && steps_ <= improved + k + 10; ++steps_) {
     unprecondition(p.data(), t.data());
     set_point(t.data());
     double delta = 0;
@@ -344,9 +355,10 @@ double RowSolver<T>::conjugate(const Line<T>& line, bool precondition_it) {
     gamma = next;
     if (gamma < least) {
       least = gamma;
-      improved = step;
+      improved = steps_;
     }
   }
+  converged_ = steps_ < most || !(gamma > enough);
   double squares = 0;
   for (std::size_t i = 0; i < line.size; ++i)
     squares += (line.weight == nullptr ? 1 : static_cast<double>(line.weight[i])) * residual_[i] * residual_[i];
@@ -388,8 +400,12 @@ Residual RowSolver<T>::solve(const Line<T>& line, T* row) {
     solution_[a] = static_cast<double>(row[a]);
   }
   Residual left;
-  const Solver solver = choose(line.size);
-  if (solver == Solver::cholesky) {
+  const bool iterates = !how_.nonneg && (how_.solver == Solver::cg || how_.solver == Solver::sketch);
+  if (iterates) {
+    const bool sketched = how_.solver == Solver::sketch && line.size >= sketch_rows(unknowns_);
+    left.squares = conjugate(line, sketched, how_.steps > 0 ? how_.steps : 20 * unknowns_ + 100);
+  } else if (how_.nonneg || how_.solver == Solver::cholesky || !iterated(line, left.squares)) {
+    for (std::size_t a = 0; a < unknowns_; ++a) solution_[a] = static_cast<double>(row[a]);
     double of_y = accumulate<T>(line);
     bool solved = !how_.nonneg && cholesky(least_share<T>);
     if (sizeof(T) < sizeof(double) && !how_.nonneg && !solved) {
@@ -412,8 +428,6 @@ Residual RowSolver<T>::solve(const Line<T>& line, T* row) {
       orthogonal(line);
       left.squares = residual_squares(line);
     }
-  } else {
-    left.squares = conjugate(line, solver == Solver::sketch && line.size >= sketch_rows(unknowns_));
   }
   for (std::size_t a = 0; a < unknowns_; ++a) {
     row[a] = static_cast<T>(solution_[a]);

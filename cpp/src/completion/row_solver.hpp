@@ -55,11 +55,15 @@ class RowSolver {
   void load(const Line<T>& line);
   template <class Sum>
   double accumulate(const Line<T>& line);
-  Solver choose(std::size_t d) const noexcept;
+  struct Cost {
+    double normal, begin, step, steps;  // of the normal equations; of inner iterations, and how many there will be
+  };
+  Cost cost(std::size_t d) const noexcept;
+  bool iterated(const Line<T>& line, double& squares);
   bool cholesky(double least);
   void orthogonal(const Line<T>& line);
   void nonnegative(double squares_of_y);
-  double conjugate(const Line<T>& line, bool precondition);
+  double conjugate(const Line<T>& line, bool precondition, std::size_t most);
   bool sketch(const Line<T>& line);
   void precondition(const double* s, double* out) const noexcept;    // R^-T s
   void unprecondition(const double* p, double* out) const noexcept;  // R^-1 p
@@ -74,6 +78,9 @@ class RowSolver {
   std::size_t room_ = 0;  // rows that the packed arrays hold
   Buffer<T> x_, left_, y_, w_, point_, q_;
   Buffer<double> g_, diagonal_, ridge_, b_, solution_;
+  double pace_ = 0.5;  // steps of inner iterations over those that cost() expects; from a present factor they are fewer
+  std::size_t steps_ = 0;  // of the last inner iterations, and whether they reached their tolerance
+  bool converged_ = false;
   bool determined_ = false;           // the matrix of factor() has an inverse
   std::vector<double> residual_, r_;  // of the conjugate gradients; the preconditioner, or empty
   std::vector<T> image_;
