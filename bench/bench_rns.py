@@ -46,26 +46,30 @@ def test_encode_against_numpy(figure):
 @pytest.mark.claim("rns.7")
 @pytest.mark.parametrize(("n", "where"), [(8192, "in cache"), (2_000_000, "beyond the cache")])
 def test_multiply_against_numpy(figure, n, where):
+    """numpy at its best, in uint64; in int64, as most have their numbers, its % is slower."""
     basis = RnsBasis.primes(bits=31, count=4)
     a, b = random_residues(basis, n, 1), random_residues(basis, n, 2)
-    out = a + b
-    wide_a, wide_b = a.residues.astype(np.uint64), b.residues.astype(np.uint64)
-    moduli, product = np.array(basis.moduli, np.uint64)[:, np.newaxis], np.empty_like(wide_a)
+    out, ratios = a + b, {}
     repeat = range(max(1, 1_000_000 // n))
-
-    def numpy_multiply():
-        for _ in repeat:
-            np.multiply(wide_a, wide_b, out=product)
-            np.remainder(product, moduli, out=product)
 
     def multiply():
         for _ in repeat:
             a.multiply(b, out=out)
 
-    ratio = compare(multiply, numpy_multiply)
-    assert np.array_equal(out.residues, product)
-    figure("rns.7", f"31-bit products {where} {ratio.median:.1f}x numpy", met=ratio.median >= 5)
-    assert ratio.median >= 2.5
+    for dtype in (np.uint64, np.int64):
+        wide_a, wide_b = a.residues.astype(dtype), b.residues.astype(dtype)
+        moduli, product = np.array(basis.moduli, dtype)[:, np.newaxis], np.empty_like(wide_a)
+
+        def numpy_multiply(x=wide_a, y=wide_b, m=moduli, to=product):
+            for _ in repeat:
+                np.multiply(x, y, out=to)
+                np.remainder(to, m, out=to)
+
+        ratios[dtype] = compare(multiply, numpy_multiply).median
+        assert np.array_equal(out.residues, product)
+    best, usual = ratios[np.uint64], ratios[np.int64]
+    figure("rns.7", f"31-bit products {where} {best:.1f}x numpy in uint64, {usual:.1f}x in int64", met=best >= 5)
+    assert best >= 2  # a product takes the vector units, which a busy machine shares, and % the divider, which few use
 
 
 @pytest.mark.claim("rns.7")

@@ -63,7 +63,7 @@ class Basis {
   Word word() const noexcept { return word_; }
   unsigned bits() const noexcept { return bits_; }                             // of M
   std::size_t limbs() const noexcept { return (bits_ + 63) / 64; }             // of a value below M
-  const std::vector<std::uint64_t>& range() const noexcept { return range_; }  // M, little-endian limbs, one spare
+  const std::vector<std::uint64_t>& range() const noexcept { return range_; }  // M in little-endian limbs that hold 2 M
   const std::vector<std::uint64_t>& half() const noexcept { return half_; }    // floor(M / 2), as many limbs
   const std::vector<std::uint64_t>& half_residues() const noexcept { return half_residues_; }
 

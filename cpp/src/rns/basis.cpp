@@ -97,8 +97,7 @@ Basis::Basis(const std::vector<std::uint64_t>& moduli, std::size_t redundant) : 
   range[0] = 1;
   for (std::size_t i = 0; i < information(); ++i) multiply_by(range, moduli[i]);
   bits_ = width_of(range);
-  // M - 1 must fit in limbs(); 2^64 has 65 bits, but is no product of moduli below 2^62 that needs more: one limb is
-  // spared.
+  // As many limbs as hold 2 M.
   range_.assign(range.begin(), range.begin() + static_cast<std::ptrdiff_t>(bits_ / 64 + 1));
   half_.resize(range_.size());
   for (std::size_t i = 0; i < range_.size(); ++i)
