@@ -97,6 +97,8 @@ def cmfrec_als(
 
     (m, n), (rows, cols, values) = split.shape, split.train
     cells = coo_matrix((values, (rows.astype(np.int32), cols.astype(np.int32))), shape=(m, n))
+    # What cmfrec 3.5.1 has for rows and columns without cells was never written, and may be any number.
+    known = np.bincount(rows, minlength=m) > 0, np.bincount(cols, minlength=n) > 0
 
     def fit(sweeps: int) -> Model:
         with threadpool_limits(1):
@@ -117,6 +119,7 @@ def cmfrec_als(
                 handle_interrupt=False,
                 verbose=False,
             ).fit(cells)
+        model.A_[~known[0]], model.B_[~known[1]] = 0, 0
         biases = (model.user_bias_, model.item_bias_) if bias else (0.0, 0.0)
         return Model(model.A_, model.B_, *biases, model.glob_mean_ if bias else 0.0)
 

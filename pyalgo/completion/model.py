@@ -54,7 +54,7 @@ class MatrixCompletion(Predictor, Algorithm):
         start whose spiky rows are clipped.
     solver : {"auto", "cholesky", "cg", "sketch"}
         How a row's regression is solved. For `rank` above about 64, ``"cg"`` and ``"sketch"`` cost less a sweep; ``"auto"``
-        takes what a fixed table of costs says is the cheapest.
+        takes cholesky or cg, by a fixed table of costs and the steps that the rows before took.
     reg : float, "auto" or None
         Weight of the regulariser. None takes a default in the unit in which the cells have a standard deviation of 1, so that
         their unit does not matter (0 for altmin). ``"auto"`` tries a grid around it on the validation cells, together with the

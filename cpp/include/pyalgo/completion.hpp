@@ -19,7 +19,8 @@ namespace pyalgo::completion {
 //   cholesky   normal equations, O(d k^2 + k^3); ill-conditioned ones by orthogonal factors and the least norm
 //   cg         conjugate gradients from the present factor, O(d k) a step
 //   sketch     the same, preconditioned by a sparse embedding of the row where it has 8 k entries or more (section 3)
-//   automatic  the cheapest by a fixed table of costs, the same on every machine
+//   automatic  cholesky or cg: by a fixed table of costs, and the steps that lines before took on the same task; the same
+//              choice on every machine and any number of threads
 enum class Solver : std::uint8_t { automatic, cholesky, cg, sketch };
 enum class Start : std::uint8_t { random, spectral };
 enum class Duplicates : std::uint8_t { error, last, mean, sum };
