@@ -28,6 +28,10 @@ ISA = cpu_features()["isa"]
 PLAIN = {"bias": False, "center": False, "reg_scaling": "none", "init": "random"}  # what the peers minimise
 REG = 1e-3
 pytestmark = pytest.mark.filterwarnings("ignore::pyalgo.completion.CompletionWarning")  # films without ratings
+PEERS_OF_RATINGS = [name for name in ("cmfrec", "cornac") if importlib.util.find_spec(name)]
+needs_movielens = pytest.mark.skipif(
+    movielens_folder() is None, reason="PYALGO_MOVIELENS names no folder with u1.base ... u5.test"
+)
 needs_cmfrec = pytest.mark.skipif(not importlib.util.find_spec("cmfrec"), reason="cmfrec is not installed")
 
 
@@ -133,21 +137,18 @@ def test_to_an_error_of_what_was_held_out(figure):
 
 
 @pytest.mark.claim("completion.8")
-@pytest.mark.parametrize("data", ["synthetic", "MovieLens"])
+@pytest.mark.skipif(not PEERS_OF_RATINGS, reason="neither cmfrec nor cornac is installed")
+@pytest.mark.parametrize("data", ["synthetic", pytest.param("MovieLens", marks=needs_movielens)])
 def test_a_fit_of_ratings(figure, data):
     """Ten sweeps of rank 20 with biases, against ten of cmfrec and 50 epochs of cornac: 80,000 ratings either way."""
-    if data == "MovieLens" and movielens_folder() is None:
-        pytest.skip("PYALGO_MOVIELENS names no folder with u1.base ... u5.test")
     split = ratings() if data == "synthetic" else movielens(movielens_folder(), 1)
     ours = pyalgo_als(split, 20, 1.35, bias=True, center=True, reg_scaling="sqrt", init="spectral")
     verdict = Verdict(f"{ISA}, {data}")
-    if importlib.util.find_spec("cmfrec"):
+    if "cmfrec" in PEERS_OF_RATINGS:
         peer = cmfrec_als(split, 20, 12.0, bias=True)
         verdict.at_least("cmfrec", compare(lambda: ours(10), lambda: peer(10), pairs=5).median, 3)
-    if importlib.util.find_spec("cornac"):
+    if "cornac" in PEERS_OF_RATINGS:
         peer = cornac_sgd(split, 20)
         ratio = compare(lambda: ours(10), lambda: peer(50), pairs=7)
         verdict.at_most("time of cornac", 1 / ratio.median, 1.5)
-    if not verdict.texts:
-        pytest.skip("neither cmfrec nor cornac is installed")
     verdict.close(figure, "completion.8")
