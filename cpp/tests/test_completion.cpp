@@ -10,6 +10,7 @@
 #include "completion/dense.hpp"
 #include "completion/kernels.hpp"
 #include "completion/lines.hpp"
+#include "completion/part.hpp"
 #include "pyalgo/completion.hpp"
 #include "pyalgo/snapshot.hpp"
 
@@ -252,6 +253,33 @@ Settings small(bool single) {
   return settings;
 }
 
+// Every cell is in one part, seen from its row and from its column; parts are of about equal size. A size off by 6
+// standard deviations has a probability below 1e-7 over all parts.
+void test_parts() {
+  Settings settings;
+  settings.parts = 9;
+  const std::size_t m = 200, n = 150;
+  std::vector<std::uint32_t> index(m), sizes(settings.parts);
+  std::vector<double> value(m);
+  for (std::size_t i = 0; i < m; ++i) index[i] = static_cast<std::uint32_t>(i);
+  std::map<std::pair<std::size_t, std::size_t>, std::uint32_t> by_row;
+  for (std::uint32_t part = 0; part < settings.parts; ++part) {
+    PartOfLine<double> rows(settings, Side::rows, part), cols(settings, Side::cols, part);
+    for (std::size_t i = 0; i < m; ++i) {
+      const Line<double> line = rows(i, {index.data(), value.data(), nullptr, static_cast<std::uint32_t>(n), 0});
+      sizes[part] += line.size;
+      for (std::size_t t = 0; t < line.size; ++t) CHECK(by_row.emplace(std::make_pair(i, line.index[t]), part).second);
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      const Line<double> line = cols(j, {index.data(), value.data(), nullptr, static_cast<std::uint32_t>(m), 0});
+      for (std::size_t t = 0; t < line.size; ++t) CHECK(by_row.at({line.index[t], j}) == part);
+    }
+  }
+  CHECK(by_row.size() == m * n);
+  const double p = 1.0 / settings.parts, mean = m * n * p, deviation = std::sqrt(mean * (1 - p));
+  for (const std::uint32_t size : sizes) CHECK(std::abs(size - mean) <= 6 * deviation);
+}
+
 // Whoever reads while another changes sees a whole state; the end does not depend on who was faster.
 void test_threads(std::mt19937& random) {
   const Observed cells = observed(40, 30, random);
@@ -329,6 +357,7 @@ int main() {
   test_orthonormal(random);
   test_lines<double>(random);
   test_lines<float>(random);
+  test_parts();
   test_threads(random);
   test_bytes(random);
   return 0;

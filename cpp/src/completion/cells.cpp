@@ -1,6 +1,7 @@
 // The cells of a model: how they come, change and go.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -45,6 +46,26 @@ struct Model<T>::Batch {
   bool grow;
   unsigned rounds, threads;
   std::uint64_t seen;  // rows that count as seen
+};
+
+// How far a batch reaches: the shape it needs, and its largest value.
+template <class T>
+struct Model<T>::Reach {
+  std::size_t rows, cols;
+  double largest;
+};
+
+// What a row of a batch does to the sums, in the unit to come.
+template <class T>
+struct Model<T>::Effect {
+  double sum = 0, squares = 0, weight = 0;
+  double ahead = 0, ahead_weight = -1;  // the error of the prediction; negative: none
+  bool trained = false, weighted = false;
+};
+
+template <class T>
+struct Model<T>::Touched {
+  std::vector<std::uint32_t> rows, cols;
 };
 
 // A row of a batch on its way to its cell.
@@ -260,142 +281,153 @@ void Model<T>::update(Span<const std::int8_t> ops, const Triplets& cells, unsign
   take({ops, cells, grow, rounds, threads, ops.size()}, false);
 }
 
+// Checks of a batch's rows one by one; then they are brought into the order of their cells.
 template <class T>
-void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
+typename Model<T>::Reach Model<T>::checked(const Batch& batch, std::vector<Row>& rows) const {
   const Triplets& cells = batch.cells;
-  const bool weighted = !cells.weights.empty();
-  std::size_t m = u_.rows(), n = v_.rows();
-  double largest = 0;
-  std::vector<Row> rows(batch.ops.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  Reach reach{u_.rows(), v_.rows(), 0};
+  for (std::size_t i = 0; i < batch.ops.size(); ++i) {
     const bool inserts = batch.ops[i] > 0;
     const bool grows = batch.grow && inserts;  // to where check_shape() ends it
-    check_index("row", cells.rows[i], grows ? SIZE_MAX : m, i);
-    check_index("col", cells.cols[i], grows ? SIZE_MAX : n, i);
-    rows[i] = {static_cast<std::uint32_t>(cells.rows[i]), static_cast<std::uint32_t>(cells.cols[i]),
-               static_cast<std::uint32_t>(i)};
+    check_index("row", cells.rows[i], grows ? SIZE_MAX : reach.rows, i);
+    check_index("col", cells.cols[i], grows ? SIZE_MAX : reach.cols, i);
+    rows.push_back({static_cast<std::uint32_t>(cells.rows[i]), static_cast<std::uint32_t>(cells.cols[i]),
+                    static_cast<std::uint32_t>(i)});
     if (!inserts) continue;
-    check_value(cells.values[i], static_cast<double>(static_cast<T>(cells.values[i])), i);
-    if (weighted) check_weight(cells.weights[i], static_cast<double>(static_cast<T>(cells.weights[i])), i);
-    m = std::max(m, static_cast<std::size_t>(cells.rows[i]) + 1);
-    n = std::max(n, static_cast<std::size_t>(cells.cols[i]) + 1);
-    largest = std::max(largest, std::abs(static_cast<double>(static_cast<T>(cells.values[i]))));
+    const double stored = static_cast<double>(static_cast<T>(cells.values[i]));
+    check_value(cells.values[i], stored, i);
+    if (!cells.weights.empty())
+      check_weight(cells.weights[i], static_cast<double>(static_cast<T>(cells.weights[i])), i);
+    reach.rows = std::max(reach.rows, static_cast<std::size_t>(cells.rows[i]) + 1);
+    reach.cols = std::max(reach.cols, static_cast<std::size_t>(cells.cols[i]) + 1);
+    reach.largest = std::max(reach.largest, std::abs(stored));
   }
-  check_shape(m, n);
-  const double unit = std::max(scale_, power_of_four(largest));
+  check_shape(reach.rows, reach.cols);
   std::sort(rows.begin(), rows.end(),
             [](const Row& a, const Row& b) { return std::tie(a.row, a.col, a.at) < std::tie(b.row, b.col, b.at); });
+  return reach;
+}
 
-  // What becomes of each cell, and what each row of the batch does to the sums, in the unit to come: read only.
-  struct Effect {
-    double sum = 0, squares = 0, weight = 0;
-    double ahead = 0, ahead_weight = -1;  // the error of the prediction; negative: none
-  };
-  std::vector<Effect> effects(rows.size());
-  std::vector<CellChange<T>> trained, held;
-  std::size_t failed = SIZE_MAX, changed = 0;
-  bool needs_weights = false;
-  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-    const std::size_t row = rows[begin].row, col = rows[begin].col;
-    while (end < rows.size() && rows[end].row == row && rows[end].col == col) ++end;
-    const bool hold = held_by_order || held_out(row, col);
-    const Lines<T>& store = hold ? validation_ : cells_.rows;
-    const std::size_t place = row < store.size() ? store.find(row, static_cast<std::uint32_t>(col)) : Lines<T>::npos;
-    CellChange<T> change{
-        static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(col), place != Lines<T>::npos, false, 0, 1};
-    bool present = change.present;
-    if (present) {
-      change.value = store[row].value[place];
-      if (store.weighted()) change.weight = store[row].weight[place];
-    }
-    for (std::size_t r = begin; r < end; ++r) {
-      const std::size_t i = rows[r].at;
-      const bool inserts = batch.ops[i] > 0;
-      if (!inserts && !present) {
-        failed = std::min(failed, i);
-        break;
-      }
-      const T value = inserts ? static_cast<T>(cells.values[i]) : T(0);
-      const T weight = inserts ? (weighted ? static_cast<T>(cells.weights[i]) : T(1)) : T(0);
-      needs_weights = needs_weights || (inserts && weight != T(1));
-      if (!hold) {
-        ++changed;
-        const double old = static_cast<double>(change.value) / unit,
-                     old_weight = present ? static_cast<double>(change.weight) : 0;
-        const double now = static_cast<double>(value) / unit, now_weight = static_cast<double>(weight);
-        Effect& effect = effects[i];
-        effect.sum = now_weight * now - old_weight * old;
-        effect.squares = now_weight * now * now - old_weight * old * old;
-        effect.weight = now_weight - old_weight;
-        if (inserts && !present && started_) {
-          effect.ahead_weight = now_weight;
-          effect.ahead = predicted(row, col) * (scale_ / unit) - now;
-        }
-      }
-      present = inserts;
-      if (inserts) {
-        change.value = value;
-        change.weight = weight;
-      }
-    }
-    change.erase = !present;
-    if (change.erase && !change.present) continue;
-    (hold ? held : trained).push_back(change);
+// What becomes of one cell, by its rows of the batch; false where that is nothing. Of them each tells the sums what it
+// does.
+template <class T>
+bool Model<T>::settle(const Batch& batch, Span<const Row> rows, bool hold, double unit, CellChange<T>& change,
+                      std::vector<Effect>& effects) const {
+  const Triplets& cells = batch.cells;
+  const std::uint32_t row = rows[0].row, col = rows[0].col;
+  const Lines<T>& store = hold ? validation_ : cells_.rows;
+  const std::size_t place = row < store.size() ? store.find(row, col) : Lines<T>::npos;
+  change = {row, col, place != Lines<T>::npos, false, 0, 1};
+  bool present = change.present;
+  if (present) {
+    change.value = store[row].value[place];
+    if (store.weighted()) change.weight = store[row].weight[place];
   }
-  if (failed != SIZE_MAX)
-    throw BatchError(
-        BatchError::Kind::unknown_element, failed,
-        cell(cells.rows[failed], cells.cols[failed]) + " is not there: only what was observed can be deleted");
+  for (const Row& at : rows) {
+    const std::size_t i = at.at;
+    const bool inserts = batch.ops[i] > 0;
+    if (!inserts && !present)
+      throw BatchError(BatchError::Kind::unknown_element, i,
+                       cell(row, col) + " is not there: only what was observed can be deleted");
+    const T value = inserts ? static_cast<T>(cells.values[i]) : T(0);
+    const T weight = !inserts ? T(0) : cells.weights.empty() ? T(1) : static_cast<T>(cells.weights[i]);
+    Effect& effect = effects[i];
+    effect.weighted = inserts && weight != T(1);
+    effect.trained = !hold;
+    if (!hold) {
+      const double old = static_cast<double>(change.value) / unit,
+                   old_weight = present ? static_cast<double>(change.weight) : 0;
+      const double now = static_cast<double>(value) / unit, now_weight = static_cast<double>(weight);
+      effect.sum = now_weight * now - old_weight * old;
+      effect.squares = now_weight * now * now - old_weight * old * old;
+      effect.weight = now_weight - old_weight;
+      if (inserts && !present && started_) {
+        effect.ahead_weight = now_weight;
+        effect.ahead = predicted(row, col) * (scale_ / unit) - now;
+      }
+    }
+    present = inserts;
+    if (inserts) {
+      change.value = value;
+      change.weight = weight;
+    }
+  }
+  change.erase = !present;
+  return present || change.present;
+}
 
-  // Whatever may fail, before anything counts.
+// Makes room, which may fail; then puts all changes in place, which cannot.
+template <class T>
+typename Model<T>::Touched Model<T>::store(std::vector<CellChange<T>>& trained, std::vector<CellChange<T>>& held) {
   std::vector<CellChange<T>> by_col = trained;
   std::sort(by_col.begin(), by_col.end(), [](const CellChange<T>& a, const CellChange<T>& b) {
     return std::tie(a.index, a.line) < std::tie(b.index, b.line);
   });
   for (CellChange<T>& change : by_col) std::swap(change.line, change.index);
-  set_shape(m, n);
-  if (needs_weights) {
-    cells_.rows.give_weights();
-    cells_.cols.give_weights();
-    validation_.give_weights();
-  }
-  const auto each_line = [](std::vector<CellChange<T>>& changes, const auto& visit) {
+  const auto each_line = [](const std::vector<CellChange<T>>& changes, const auto& visit) {
     for (std::size_t begin = 0, end = 0; begin < changes.size(); begin = end) {
       while (end < changes.size() && changes[end].line == changes[begin].line) ++end;
       visit(Span<const CellChange<T>>(changes.data() + begin, end - begin));
     }
   };
-  std::vector<std::uint32_t> touched_rows, touched_cols;
-  each_line(trained, [&](Span<const CellChange<T>> changes) {
-    cells_.rows.reserve(changes[0].line, changes.size());
-    touched_rows.push_back(changes[0].line);
-  });
-  each_line(by_col, [&](Span<const CellChange<T>> changes) {
-    cells_.cols.reserve(changes[0].line, changes.size());
-    touched_cols.push_back(changes[0].line);
-  });
-  each_line(held, [&](Span<const CellChange<T>> changes) { validation_.reserve(changes[0].line, changes.size()); });
-
+  const auto reserve = [&](const std::vector<CellChange<T>>& changes, Lines<T>& lines) {
+    std::vector<std::uint32_t> touched;
+    each_line(changes, [&](Span<const CellChange<T>> some) {
+      lines.reserve(some[0].line, some.size());
+      touched.push_back(some[0].line);
+    });
+    return touched;
+  };
+  Touched touched{reserve(trained, cells_.rows), reserve(by_col, cells_.cols)};
+  reserve(held, validation_);
   each_line(trained, [&](Span<const CellChange<T>> changes) { cells_.rows.apply(changes); });
   each_line(by_col, [&](Span<const CellChange<T>> changes) { cells_.cols.apply(changes); });
   each_line(held, [&](Span<const CellChange<T>> changes) { validation_.apply(changes); });
+  return touched;
+}
+
+template <class T>
+void Model<T>::take(const Batch& batch, bool held_by_order) {  // under the lock
+  std::vector<Row> rows;
+  const Reach reach = checked(batch, rows);
+  const double unit = std::max(scale_, power_of_four(reach.largest));
+  std::vector<Effect> effects(rows.size());
+  std::vector<CellChange<T>> trained, held;
+  std::optional<BatchError> refused;  // of the first row at fault, though cells come in their own order
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && rows[end].row == rows[begin].row && rows[end].col == rows[begin].col) ++end;
+    const bool hold = held_by_order || held_out(rows[begin].row, rows[begin].col);
+    CellChange<T> change;
+    try {
+      if (settle(batch, {rows.data() + begin, end - begin}, hold, unit, change, effects))
+        (hold ? held : trained).push_back(change);
+    } catch (const BatchError& error) {
+      if (!refused || error.row() < refused->row()) refused.emplace(error);
+    }
+  }
+  if (refused) throw *refused;
+
+  set_shape(reach.rows, reach.cols);
+  if (std::any_of(effects.begin(), effects.end(), [](const Effect& effect) { return effect.weighted; }))
+    for (Lines<T>* lines : {&cells_.rows, &cells_.cols, &validation_}) lines->give_weights();
+  const Touched touched = store(trained, held);
   rescale(unit);
   for (const Effect& effect : effects) {
     sum_ += effect.sum;
     squares_ += effect.squares;
     weight_ += effect.weight;
+    changed_ += effect.trained ? 1 : 0;
     if (effect.ahead_weight >= 0) ahead_.add(effect.ahead_weight, effect.ahead);
   }
   if (cells_.rows.cells() == 0) sum_ = squares_ = weight_ = 0;
   seen_ += batch.seen;
-  changed_ += changed;
   if (batch.rounds == 0 || trained.empty()) return;
   mean_ = settings_.center && weight_ > 0 ? sum_ / weight_ : 0;
   started_ = true;
-  wake(Side::cols, touched_cols);
+  wake(Side::cols, touched.cols);
   for (unsigned round = 0; round < batch.rounds; ++round) {
-    solve_lines(Side::rows, touched_rows, batch.threads);
-    solve_lines(Side::cols, touched_cols, batch.threads);
+    solve_lines(Side::rows, touched.rows, batch.threads);
+    solve_lines(Side::cols, touched.cols, batch.threads);
   }
 }
 

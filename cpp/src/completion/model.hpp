@@ -74,8 +74,11 @@ class Model final : public Completion {
   struct Task {
     std::size_t begin, end;
   };
-  struct Row;  // of a batch, sorted by cell
   struct Batch;
+  struct Row;  // of a batch, sorted by cell
+  struct Reach;
+  struct Effect;
+  struct Touched;
 
   const Lines<T>& lines(Side side) const noexcept { return side == Side::rows ? cells_.rows : cells_.cols; }
   Lines<T>& lines(Side side) noexcept { return side == Side::rows ? cells_.rows : cells_.cols; }
@@ -99,6 +102,10 @@ class Model final : public Completion {
   // cells.cpp
   Lines<T> gathered(const Triplets& cells, std::size_t m, std::size_t n, Duplicates duplicates, bool held) const;
   void take(const Batch& batch, bool held_by_order);
+  Reach checked(const Batch& batch, std::vector<Row>& rows) const;
+  bool settle(const Batch& batch, Span<const Row> rows, bool hold, double unit, CellChange<T>& change,
+              std::vector<Effect>& effects) const;
+  Touched store(std::vector<CellChange<T>>& trained, std::vector<CellChange<T>>& held);
   void rescale(double scale) noexcept;
   std::vector<std::size_t> missing(const Triplets& cells, bool held) const;
   void measure();
