@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyalgo import _core
-from pyalgo.completion.inputs import Cells
+from pyalgo.completion.inputs import Cells, extent
 from pyalgo.completion.result import Candidate
 from pyalgo.completion.selection import Trial, select
 from pyalgo.completion.settings import (
@@ -20,9 +20,10 @@ from pyalgo.completion.settings import (
     left_open,
     worker_count,
 )
+from pyalgo.completion.state import State
 from pyalgo.completion.sweeps import Callback, Stopping, Sweep, sweep_until_settled
 
-__all__ = ["Fit", "Fitted", "default_reg", "given_factors", "stopping"]
+__all__ = ["Fit", "Fitted", "default_reg", "fit_shape", "starting_point", "stopping"]
 
 Start = Callable[[_core.Completion], None]
 
@@ -115,7 +116,42 @@ def default_reg(read: Mapping[str, Any]) -> float:
     return DEFAULT_REG[read["method"]] if read["reg"] in (None, "auto") else float(read["reg"])
 
 
-def given_factors(init: Any, rank: int, shape: tuple[int, int]) -> Start:
+def fit_shape(cells: Cells, shape: tuple[int, int] | None) -> tuple[int, int]:
+    """The shape asked for, or the least that holds the cells; of a triple the core says which cell is beyond it."""
+    least = extent(cells)
+    if shape is None:
+        return least
+    if cells.shape is not None and (least[0] > shape[0] or least[1] > shape[1]):
+        raise ValueError(f"X is {least[0]} x {least[1]}, larger than the shape {shape}: give another shape")
+    return shape
+
+
+def starting_point(
+    read: Mapping[str, Any], shape: tuple[int, int], init: tuple[Any, Any] | None, warm: State | None
+) -> Start | None:
+    """What puts starting factors into a core: those of `init`, or those of the state `warm`; None for its own."""
+    if init is not None and warm is not None:
+        raise ValueError("init and warm_start exclude each other: give one of them")
+    if init is None and warm is None:
+        return None
+    if left_open(read):
+        raise ValueError(f"starting factors have a rank and a reg, and {left_open(read)[0]} is 'auto': give a number")
+    if init is not None:
+        return _given_factors(init, read["rank"], shape)
+    assert warm is not None
+    if warm.core.n_seen == 0:
+        raise ValueError("warm_start needs a model that was fitted or fed before")
+    present = warm.settings["rank"]
+    if warm.shape != shape or present != read["rank"]:
+        raise ValueError(
+            f"warm_start needs factors for {shape} of rank {read['rank']}, the present ones are for {warm.shape} of rank "
+            f"{present}: grow the model with add_rows and add_cols, or give init"
+        )
+    checkpoint = warm.core.checkpoint()
+    return lambda fresh: fresh.warm_start(checkpoint)
+
+
+def _given_factors(init: Any, rank: int, shape: tuple[int, int]) -> Start:
     """What puts the starting factors `init` = (U, V) into a core."""
     if not isinstance(init, tuple | list) or len(init) != 2:
         raise TypeError("init must be the starting factors (U, V)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from pyalgo import _core, snapshot
 from pyalgo.algorithm import Algorithm
 from pyalgo.arrays import read_batch
-from pyalgo.completion.fitting import Fit, default_reg, given_factors, stopping
+from pyalgo.completion.fitting import Fit, default_reg, fit_shape, starting_point, stopping
 from pyalgo.completion.inputs import Cells, extent, read_cells, read_places, read_triple, too_large
 from pyalgo.completion.predictor import Predictor
 from pyalgo.completion.result import Candidate, CompletionState, CompletionWarning
@@ -338,38 +338,13 @@ class MatrixCompletion(Predictor, Algorithm):
             share = read_fraction("validation", validation)
         elif validation is not None:
             held, share = read_cells("validation", validation), 0.0
-        size = _fit_shape(cells, read["shape"] if shape is None else read_shape(shape))
-        start = self._start(read, init, warm_start, size)
+        size = fit_shape(cells, read["shape"] if shape is None else read_shape(shape))
+        start = starting_point(read, size, init, self._state if warm_start else None)
         core, settings, history, path = Fit(read, cells, size, held, share, start, callback).run()
         state = State(core, settings, grows=False, path=path)
         _warn(state.doubts(self._threads()))  # before it counts: a warning may be made an error
         self._read, self._state, self.history = read, state, history
         return self
-
-    def _start(
-        self, read: Mapping[str, Any], init: Any, warm_start: bool, shape: tuple[int, int]
-    ) -> Callable[[_core.Completion], None] | None:
-        if init is not None and warm_start:
-            raise ValueError("init and warm_start exclude each other: give one of them")
-        if init is None and not warm_start:
-            return None
-        if left_open(read):
-            raise ValueError(
-                f"starting factors have a rank and a reg, and {left_open(read)[0]} is 'auto': give a number"
-            )
-        rank = read["rank"]
-        if init is not None:
-            return given_factors(init, rank, shape)
-        core, present = self._state.core, self._state.settings["rank"]
-        if self.n_seen == 0:
-            raise ValueError("warm_start needs a model that was fitted or fed before")
-        if self.shape_ != shape or present != rank:
-            raise ValueError(
-                f"warm_start needs factors for {shape} of rank {rank}, the present ones are for {self.shape_} of rank "
-                f"{present}: grow the model with add_rows and add_cols, or give init"
-            )
-        checkpoint = core.checkpoint()
-        return lambda fresh: fresh.warm_start(checkpoint)
 
     def refresh(self, sweeps: int | str = "full", *, callback: Callback | None = None) -> None:
         """Sweep over all cells.
@@ -553,15 +528,6 @@ class MatrixCompletion(Predictor, Algorithm):
             raise SnapshotError(f"snapshot's parameters are refused: {error}") from None
         loaded._state = State.decode(payload)
         return loaded
-
-
-def _fit_shape(cells: Cells, shape: tuple[int, int] | None) -> tuple[int, int]:
-    least = extent(cells)
-    if shape is None:
-        return least
-    if cells.shape is not None and (least[0] > shape[0] or least[1] > shape[1]):
-        raise ValueError(f"X is {least[0]} x {least[1]}, larger than the shape {shape}: give another shape")
-    return shape  # the core says which cell of a triple is beyond it
 
 
 def _warn(found: tuple[str, ...]) -> None:
