@@ -21,7 +21,15 @@ from pyalgo_privacy.reports import Reports
 from pyalgo_privacy.subset import SS
 from pyalgo_privacy.unary import OUE, SUE
 
-__all__ = ["Aggregator", "GRRAggregator", "MSSAggregator", "OUEAggregator", "SSAggregator", "SUEAggregator", "aggregator_of"]
+__all__ = [
+    "Aggregator",
+    "GRRAggregator",
+    "MSSAggregator",
+    "OUEAggregator",
+    "SSAggregator",
+    "SUEAggregator",
+    "aggregator_of",
+]
 
 _DIGEST = {"digest": ("str?", "of the parameters that the report was made with: foreign ones are refused")}
 

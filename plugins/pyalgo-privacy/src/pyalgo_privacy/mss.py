@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.errors import IdentifiabilityError, InvalidReport
-from pyalgo_privacy.fields import IntegerField, bits_of, refused
+from pyalgo_privacy.fields import IntegerField
 from pyalgo_privacy.oracle import FrequencyOracle, integer
 from pyalgo_privacy.subset import (
     SubsetDesign,

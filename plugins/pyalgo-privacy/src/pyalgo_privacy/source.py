@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["WordSource", "for_users"]
 
-_BATCH = 1 << 16  # words at a time: half a megabyte
+_BATCH = 12 << 10  # words at a time: arrays below 128 KB, beyond which the C library maps fresh pages for each
 
 
 class WordSource:

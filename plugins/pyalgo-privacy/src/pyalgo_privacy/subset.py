@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalgo_privacy.combinadic import rank, subset_bits, unrank
-from pyalgo_privacy.errors import InvalidReport
 from pyalgo_privacy.fields import Field, refused
 from pyalgo_privacy.oracle import PureOracle
 from pyalgo_privacy.words import SHORT, Threshold, below, biased_word, exp, flip, threshold
@@ -238,7 +237,9 @@ def check_subsets(name: str, rows: NDArray[Any], m: int, omega: int, places: NDA
     wrong = int(first_wrong(rows, m, omega))
     if wrong >= 0:
         place = wrong if places is None else int(places[wrong])
-        raise refused(place, f"{name} must have {omega} of {m} values, got {lists_of_bits(rows[wrong : wrong + 1])[0].tolist()}")
+        raise refused(
+            place, f"{name} must have {omega} of {m} values, got {lists_of_bits(rows[wrong : wrong + 1])[0].tolist()}"
+        )
 
 
 class SS(PureOracle):

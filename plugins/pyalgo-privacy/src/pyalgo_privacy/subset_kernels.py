@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +17,9 @@ for _draw in (subset.count_ones, subset.sample_subset, mss.sample_mss):
     register_jitable(_draw)
 sample_mss, sample_subset, count_ones = mss.sample_mss, subset.sample_subset, subset.count_ones
 
-LARGEST_TABLE = 1 << 26  # bytes of binomials kept for a code; a longer code takes Python's long integers, report by report
+LARGEST_TABLE = (
+    1 << 26
+)  # bytes of binomials kept for a code; a longer code takes Python's long integers, report by report
 
 
 @njit(cache=True)
@@ -181,4 +182,3 @@ def _take_binomials(numbers, m, omega, table, rows):
             if left[j] != 0:
                 return r
     return -1
-
