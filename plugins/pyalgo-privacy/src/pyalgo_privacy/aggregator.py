@@ -15,8 +15,11 @@ from pyalgo.errors import at_row
 from pyalgo_privacy.errors import ProtocolMismatch
 from pyalgo_privacy.estimate import FrequencyEstimate, iterated_bayes, postprocessed
 from pyalgo_privacy.grr import GRR
+from pyalgo_privacy.hadamard import HR
+from pyalgo_privacy.hashing import OLH
 from pyalgo_privacy.mss import MSS
 from pyalgo_privacy.oracle import FrequencyOracle
+from pyalgo_privacy.projective import PGR
 from pyalgo_privacy.reports import Reports
 from pyalgo_privacy.subset import SS
 from pyalgo_privacy.unary import OUE, SUE
@@ -24,8 +27,11 @@ from pyalgo_privacy.unary import OUE, SUE
 __all__ = [
     "Aggregator",
     "GRRAggregator",
+    "HRAggregator",
     "MSSAggregator",
+    "OLHAggregator",
     "OUEAggregator",
+    "PGRAggregator",
     "SSAggregator",
     "SUEAggregator",
     "aggregator_of",
@@ -243,6 +249,27 @@ class MSSAggregator(Aggregator):
                 f"the other aggregator has ridge = {other.oracle.params['ridge']}, this one {self.oracle.params['ridge']}"
             )
         super().merge(other)
+
+
+class OLHAggregator(Aggregator):
+    __doc__ = Aggregator.__doc__
+    name = "privacy.olh"
+    oracle_type = OLH
+    columns = OLH.columns | _DIGEST
+
+
+class HRAggregator(Aggregator):
+    __doc__ = Aggregator.__doc__
+    name = "privacy.hr"
+    oracle_type = HR
+    columns = HR.columns | _DIGEST
+
+
+class PGRAggregator(Aggregator):
+    __doc__ = Aggregator.__doc__
+    name = "privacy.pgr"
+    oracle_type = PGR
+    columns = PGR.columns | _DIGEST
 
 
 def aggregator_of(oracle: FrequencyOracle) -> Aggregator:

@@ -74,8 +74,8 @@ def item_variances(oracle: MSS, n: NDArray[Any], f: Floats) -> Floats:
         sum_j 1/(n_j d^2) [ (q - t2) E_j + (d - 2 (t1 - t2)) (b_j^2 gamma + (E_j - b_j^2)(1 - gamma)/(m_j - 1))
                             + (t2 - q^2) u_j^2 + 2 (t1 - t2 - q d) u_j b_j gamma - d^2 b_j^2 gamma^2 ].
 
-    So a heavy value is accounted for, and what it does to those that share a residue with it. Approximate are the shares of blocks
-    in the diagonal, E_j / w_j ~ b_j G^-1[x, x], whose sum is exact; the other residues, which are taken to be even; and
+    So a heavy value is accounted for, and what it does to those that share a residue with it. Approximate: the shares of blocks
+    in the diagonal, E_j / w_j ~ b_j G^-1[x, x], whose sum is exact; the other residues, taken to be even; and
     u_j = B_j 1 ~ w_j / sum_i(w_i k / m_i).
     """
     system = system_of(oracle, n)

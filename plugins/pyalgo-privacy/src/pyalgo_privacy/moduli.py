@@ -1,7 +1,7 @@
 """Which moduli: the trade between error, bits and server time, by the exact error of each set of moduli.
 
-What decides is the shape: how many moduli there are, their mean share of k, which is the share of subset selection's bits that is
-sent, and how far they lie apart. Shapes are tried at a small k, where a set costs less than a millisecond; those that no other one
+What decides is the shape: how many moduli there are, their mean share of k, the share of subset selection's bits that is
+sent, and how far they lie apart. Shapes are tried at a small k, where a set costs less than a millisecond; those that no other
 beats are then made of coprime integers at k itself, and scored there.
 """
 
@@ -267,8 +267,8 @@ def cache_folder() -> Path:
 def read_plans(path: Path, k: int, eps: float) -> list[ModuliPlan] | None:
     """The plans of a file, or None if it is not there or does not hold plans for k and eps.
 
-    A file of the user's cache is not believed: moduli must be coprime and determine k frequencies, and bits must be theirs. Ratios
-    are compared with the exact one where it is cheap enough to make, for the first and the last plan.
+    A file of the user's cache is not believed: moduli must be coprime and determine k frequencies, and bits must be theirs.
+    Of the first and the last plan the ratio is made anew.
     """
     try:
         plans = [_read_plan(entry, k, eps) for entry in json.loads(path.read_text(encoding="utf-8"))]
