@@ -11,18 +11,29 @@ from typing import Any
 
 _HOME = {
     "Aggregator": "aggregator",
+    "AllomfreeClient": "allomfree",
+    "AllomfreeEstimate": "allomfree_server",
+    "AllomfreePlan": "allomfree",
+    "AllomfreeReports": "simulator",
+    "AllomfreeServer": "allomfree_server",
+    "AllomfreeSimulator": "simulator",
+    "decode_reports": "reports",
+    "encode_reports": "reports",
     "FrequencyEstimate": "estimate",
     "GRR": "grr",
     "IdentifiabilityError": "errors",
     "InfeasibleBudget": "errors",
     "InvalidReport": "errors",
+    "LongitudinalClient": "longitudinal",
+    "LongitudinalOracle": "longitudinal",
     "Message": "oracle",
     "OUE": "unary",
     "ProtocolMismatch": "errors",
     "Reports": "reports",
+    "SpentBudget": "errors",
+    "SPL": "allomfree",
     "SUE": "unary",
-    "decode_reports": "reports",
-    "encode_reports": "reports",
+    "TamperedState": "errors",
 }
 
 __all__ = sorted(_HOME)

@@ -10,11 +10,16 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from pyalgo_privacy import grr, unary, words
+from pyalgo_privacy import chains, grr, unary, words
 
-for _draw in (words.flip, words.below, words.biased_word, grr.sample_grr, unary.sample_unary):
+for _draw in (words.flip, words.below, words.biased_word, grr.sample_grr, unary.sample_unary, chains.sample_twice):
     register_jitable(_draw)
-sample_grr, sample_unary = grr.sample_grr, unary.sample_unary
+sample_grr, sample_unary, sample_twice, below = (
+    grr.sample_grr,
+    unary.sample_unary,
+    chains.sample_twice,
+    words.below,
+)
 
 
 @njit(cache=True)
@@ -38,6 +43,51 @@ def unary_users(words, begin, x, k, true_high, true_low, high, low, depth, rows)
             return i, at
         at = after
     return len(x), at
+
+
+@njit(cache=True)
+def twice_users(words, begin, memos, k, one_high, one_low, zero_high, zero_low, depth, rows):
+    at = 0
+    for i in range(begin, len(memos)):
+        after = sample_twice(words, at, memos[i], k, one_high, one_low, zero_high, zero_low, depth, rows[i])
+        if after < 0:
+            return i, at
+        at = after
+    return len(memos), at
+
+
+@njit(cache=True)
+def uniform_users(words, begin, n, bits, out):
+    at = 0
+    for i in range(begin, len(out)):
+        value, after = below(words, at, n, bits)
+        if after < 0:
+            return i, at
+        out[i] = value
+        at = after
+    return len(out), at
+
+
+@njit(cache=True)
+def grr_memos(words, x, k, high, low, bits, out):
+    """Of each user from words of its own; returns those whose words ran out."""
+    short = []
+    for i in range(len(x)):
+        value, after = sample_grr(words[i], 0, x[i], k, high, low, bits)
+        out[i] = value
+        if after < 0:
+            short.append(i)
+    return np.array(short, dtype=np.int64)
+
+
+@njit(cache=True)
+def unary_memos(words, x, k, true_high, true_low, high, low, depth, rows):
+    """As `grr_memos`."""
+    short = []
+    for i in range(len(x)):
+        if sample_unary(words[i], 0, x[i], k, true_high, true_low, high, low, depth, rows[i]) < 0:
+            short.append(i)
+    return np.array(short, dtype=np.int64)
 
 
 @njit(cache=True)
