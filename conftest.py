@@ -1,10 +1,10 @@
 """The claims ledger: every numbered claim of docs/claims has tests, and every such test a claim.
 
 ``pytest --claims`` runs the tests and benchmarks that carry a claim, prints the table, and fails on a claim without a
-test, a test with an unknown claim, and a stale ledger: a status that is not what the run shows, or a README whose table is
-not the ledger's. Where the gate is wider than the target, because machines are noisy, a run between the two is told and
+test, a test with an unknown claim, and a stale ledger: a status that is not what the run shows, or a page that does not say
+what the ledger does. Where the gate is wider than the target, because machines are noisy, a run between the two is told and
 fails nothing. ``--claims-bench`` leaves out what is no benchmark, for where all tests have passed before; ``--claims-write``
-puts the measured figures into the ledger and the table into the README.
+puts the measured figures into the ledger, its table into docs/claims/README.md, and what is not met into the README.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent
-TABLE = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- claims -->\n).*?(<!-- /claims -->)", re.DOTALL)
 
 
 @dataclass
@@ -51,13 +51,25 @@ def read_ledger(folder: Path) -> dict[str, Claim]:
     return claims
 
 
-def readme_table(claims: dict[str, Claim]) -> str:
+def summary(claims: dict[str, Claim]) -> str:
+    unmet = [claim.number for claim in claims.values() if claim.status != "met"]
+    return (
+        f"{len(claims)} claims, {len(claims) - len(unmet)} of them met. Not met, each with the figure and the reason: "
+        f"{', '.join(unmet) or 'none'}.\n"
+    )
+
+
+def table(claims: dict[str, Claim]) -> str:
     rows = ["| claim | guarantee | target | measured | status |", "|---|---|---|---|---|"]
     for claim in claims.values():
         measured = claim.figure or f"passes: {claim.measured_by}"
         status = claim.status + (f": {claim.reason}" if claim.reason else "")
         rows.append(f"| {claim.number} | {claim.statement} | {claim.target} | {measured} | {status} |")
     return "\n".join(rows) + "\n"
+
+
+# What each page says of the ledger, between its two marks.
+PAGES = {"README.md": summary, "docs/claims/README.md": table}
 
 
 def pytest_addoption(parser):
@@ -74,7 +86,8 @@ def pytest_configure(config):
     if config.getoption("--claims"):
         config.claims = read_ledger(config.rootpath / "docs" / "claims")
         if config.args_source.name != "ARGS":
-            config.args = ["tests", "bench"]
+            packs = sorted(config.rootpath.glob("plugins/pyalgo-*/"))
+            config.args = ["tests", "bench", *(str(pack / part) for pack in packs for part in ("tests", "bench"))]
 
 
 def pytest_collection_modifyitems(config, items):
@@ -134,10 +147,10 @@ def problems(config) -> list[str]:
                 config.claim_notes.append(f"{claim.number} is {claim.status} in the ledger, and {shows} in this run")
             else:
                 found.append(f"{claim.number} is stale: the ledger says {claim.status}, the run shows {shows}")
-    text = (config.rootpath / "README.md").read_text()
-    table = TABLE.search(text)
-    if table is None or table.group(0) != f"<!-- claims -->\n{readme_table(config.claims)}<!-- /claims -->":
-        found.append("README.md does not have the ledger's table: run pytest --claims-write")
+    for page, text in PAGES.items():
+        block = BLOCK.search((config.rootpath / page).read_text())
+        if block is None or block.group(0) != f"<!-- claims -->\n{text(config.claims)}<!-- /claims -->":
+            found.append(f"{page} lags behind the ledger: run pytest --claims-write")
     return found
 
 
@@ -150,8 +163,9 @@ def write(config) -> None:
         path = config.rootpath / "docs" / "claims" / f"{stem}.toml"
         block = re.compile(rf"(number = {number}\n(?:(?!\[\[).*\n)*?figure = )\"[^\"]*\"")
         path.write_text(block.sub(lambda match, text=claim.figure: f'{match[1]}"{text}"', path.read_text()))
-    readme = config.rootpath / "README.md"
-    readme.write_text(TABLE.sub(lambda match: match[1] + readme_table(config.claims) + match[2], readme.read_text()))
+    for page, text in PAGES.items():
+        path, block = config.rootpath / page, text(config.claims)
+        path.write_text(BLOCK.sub(lambda match, block=block: match[1] + block + match[2], path.read_text()))
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -1,4 +1,4 @@
-"""The claims ledger catches a claim without a test, a test without a claim, a stale status and a README that lags behind."""
+"""The claims ledger catches a claim without a test, a test without a claim, a stale status and a page that lags behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def project(tmp_path):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = claim(*ids): x\n")
     (tmp_path / "docs" / "claims" / "toy.toml").write_text(CLAIM)
-    (tmp_path / "README.md").write_text("# Toy\n<!-- claims -->\n<!-- /claims -->\nthe end\n")
+    for page in ("README.md", "docs/claims/README.md"):
+        (tmp_path / page).write_text("# Toy\n<!-- claims -->\n<!-- /claims -->\nthe end\n")
     (tmp_path / "tests" / "test_toy.py").write_text(TEST.format(met=True, passes=True))
     assert claims(tmp_path, "--claims-write")[0] == 0
     return tmp_path
@@ -50,9 +51,10 @@ def claims(project: Path, option: str = "--claims") -> tuple[int, str]:
 
 def test_figures_and_table_are_written_and_then_agree(project):
     assert 'figure = "a sum of 2"' in (project / "docs" / "claims" / "toy.toml").read_text()
-    readme = (project / "README.md").read_text()
-    assert "| toy.1 | It adds | 2 | a sum of 2 | met |" in readme
-    assert readme.endswith("<!-- /claims -->\nthe end\n")
+    page = (project / "docs" / "claims" / "README.md").read_text()
+    assert "| toy.1 | It adds | 2 | a sum of 2 | met |" in page
+    assert page.endswith("<!-- /claims -->\nthe end\n")
+    assert "1 claims, 1 of them met." in (project / "README.md").read_text()
     code, out = claims(project)
     assert code == 0
     assert "PROBLEM" not in out
@@ -66,7 +68,8 @@ def test_figures_and_table_are_written_and_then_agree(project):
         ("tests/test_toy.py", "met=True", "met=False", "toy.1 is stale: the ledger says met, the run shows not met"),
         ("tests/test_toy.py", "assert True", "assert False", "toy.1 is stale"),
         ("docs/claims/toy.toml", '"met"', '"not met"\nreason = "slow"', "the ledger says not met, the run shows met"),
-        ("README.md", "It adds", "It subtracts", "README.md does not have the ledger's table"),
+        ("docs/claims/README.md", "It adds", "It subtracts", "docs/claims/README.md lags behind the ledger"),
+        ("README.md", "1 of them met", "2 of them met", "README.md lags behind the ledger"),
     ],
 )
 def test_what_is_out_of_order_is_named(project, file, old, new, problem):
