@@ -14,11 +14,23 @@ from pyalgo.errors import at_row
 from pyalgo_privacy.errors import ProtocolMismatch
 from pyalgo_privacy.estimate import FrequencyEstimate, iterated_bayes, postprocessed
 from pyalgo_privacy.grr import GRR
+from pyalgo_privacy.hadamard import HR
+from pyalgo_privacy.hashing import OLH
 from pyalgo_privacy.oracle import FrequencyOracle
+from pyalgo_privacy.projective import PGR
 from pyalgo_privacy.reports import Reports
 from pyalgo_privacy.unary import OUE, SUE
 
-__all__ = ["Aggregator", "GRRAggregator", "OUEAggregator", "SUEAggregator", "aggregator_of"]
+__all__ = [
+    "Aggregator",
+    "GRRAggregator",
+    "HRAggregator",
+    "OLHAggregator",
+    "OUEAggregator",
+    "PGRAggregator",
+    "SUEAggregator",
+    "aggregator_of",
+]
 
 _DIGEST = {"digest": ("str?", "of the parameters that the report was made with: foreign ones are refused")}
 
@@ -178,6 +190,27 @@ class OUEAggregator(Aggregator):
     name = "privacy.oue"
     oracle_type = OUE
     columns = OUE.columns | _DIGEST
+
+
+class OLHAggregator(Aggregator):
+    __doc__ = Aggregator.__doc__
+    name = "privacy.olh"
+    oracle_type = OLH
+    columns = OLH.columns | _DIGEST
+
+
+class HRAggregator(Aggregator):
+    __doc__ = Aggregator.__doc__
+    name = "privacy.hr"
+    oracle_type = HR
+    columns = HR.columns | _DIGEST
+
+
+class PGRAggregator(Aggregator):
+    __doc__ = Aggregator.__doc__
+    name = "privacy.pgr"
+    oracle_type = PGR
+    columns = PGR.columns | _DIGEST
 
 
 def aggregator_of(oracle: FrequencyOracle) -> Aggregator:

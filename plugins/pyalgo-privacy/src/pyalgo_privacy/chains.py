@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from pyalgo_privacy.errors import InfeasibleBudget
 from pyalgo_privacy.grr import sample_grr
 from pyalgo_privacy.unary import sample_unary
-from pyalgo_privacy.words import SHORT, Threshold, exp, threshold, threshold_of
+from pyalgo_privacy.words import SHORT, Threshold, biased_word, exp, threshold, threshold_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Budget", "Chain", "GrrChain", "Output", "UnaryChain", "sample_twice"]
+__all__ = ["Budget", "Chain", "GrrChain", "Output", "UnaryChain", "sample_flipped", "sample_halved"]
 
 W = 2**64
 Output = int | bytes  # of a round: a value, or bits packed eight a byte, lowest first
@@ -219,6 +219,7 @@ class UnaryChain(Chain):
         second = _optimised_second(first, budget) if optimised[1] else _symmetric_second(first, budget)
         self.first = threshold_of(first[0]), threshold_of(first[1])
         self.second = threshold_of(second[0]), threshold_of(second[1])
+        self._again = sample_halved if optimised[1] else sample_flipped
         refuse_blind(min(first[0] - first[1], second[0] - second[1]), budget)
         p1, q1, p2, q2 = (t / W for t in first + second)
         self.probabilities = p1, q1, p2, q2
@@ -234,14 +235,8 @@ class UnaryChain(Chain):
         assert isinstance(memo, bytes)
         kept = [int.from_bytes(memo[i : i + 4], "little") for i in range(0, len(memo), 4)]
         out = [0] * len(kept)
-        sample_twice(words, 0, kept, self.k, *self.second_thresholds, out)
+        self._again(words, 0, kept, self.k, *self.second[1], out)
         return self._packed(out)
-
-    @property
-    def second_thresholds(self) -> tuple[int, int, int, int, int]:
-        """As `sample_twice` takes them."""
-        truth, others = self.second
-        return truth.high, truth.low, others.high, others.low, max(truth.depth, others.depth)
 
     def supported(self, identity: Output | None, payload: Output) -> list[int]:
         assert isinstance(payload, bytes)
@@ -308,39 +303,28 @@ def _optimised_second(first: tuple[int, int], budget: Budget) -> tuple[int, int]
     )
 
 
-def sample_twice(
-    words: Sequence[int],
-    at: int,
-    memo: Any,
-    k: int,
-    one_high: int,
-    one_low: int,
-    zero_high: int,
-    zero_low: int,
-    depth: int,
-    out: Any,
-) -> int:
-    """The second round: k bits of `memo`, 32 a word, each drawn anew with the threshold of a one or of a zero.
-
-    As `words.biased_word`, but each of the 32 numbers is compared with the threshold of its own bit; takes about 7 words for
-    32 bits. `depth` is the larger one of the two.
-    """
+def sample_flipped(words: Sequence[int], at: int, memo: Any, k: int, high: int, low: int, depth: int, out: Any) -> int:
+    """A symmetric second round: k bits of `memo`, 32 a word, each flipped with the threshold's probability."""
     for i in range((k + 31) // 32):
-        undecided, ones, kept = 0xFFFFFFFF, 0, memo[i]
-        for j in range(depth):
-            if at >= len(words):
-                return SHORT
-            word = words[at]
-            at += 1
-            shift = 31 - (j & 31)
-            of_one = ((one_high if j < 32 else one_low) >> shift) & 1
-            of_zero = ((zero_high if j < 32 else zero_low) >> shift) & 1
-            limit = (kept if of_one else 0) | ((kept ^ 0xFFFFFFFF) if of_zero else 0)
-            ones |= undecided & limit & (word ^ 0xFFFFFFFF)
-            undecided &= limit ^ word ^ 0xFFFFFFFF
-            if undecided == 0:
-                break
-        out[i] = ones
+        flips, at = biased_word(words, at, high, low, depth)
+        if at == SHORT:
+            return SHORT
+        out[i] = memo[i] ^ flips
+    if k & 31:
+        out[k >> 5] = out[k >> 5] & ((1 << (k & 31)) - 1)
+    return at
+
+
+def sample_halved(words: Sequence[int], at: int, memo: Any, k: int, high: int, low: int, depth: int, out: Any) -> int:
+    """An optimised second round: of k bits of `memo` every one becomes a fair coin, every zero one with the threshold."""
+    for i in range((k + 31) // 32):
+        if at >= len(words):
+            return SHORT
+        coins = words[at]
+        fresh, at = biased_word(words, at + 1, high, low, depth)
+        if at == SHORT:
+            return SHORT
+        out[i] = fresh ^ (memo[i] & (fresh ^ coins))
     if k & 31:
         out[k >> 5] = out[k >> 5] & ((1 << (k & 31)) - 1)
     return at

@@ -95,10 +95,10 @@ POSTPROCESS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def postprocessed(name: str, freq: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`freq` after the postprocessing called `name`."""
+    """`freq` after the postprocessing called `name`; NaN, where there are no reports, stays."""
     if name not in POSTPROCESS:
         raise ValueError(f"postprocess must be None, 'ibu' or one of {', '.join(map(repr, POSTPROCESS))}, got {name!r}")
-    return POSTPROCESS[name](freq)
+    return freq if np.isnan(freq).any() else POSTPROCESS[name](freq)
 
 
 def iterated_bayes(

@@ -10,16 +10,16 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from pyalgo_privacy import chains, grr, unary, words
+from pyalgo_privacy import grr, hadamard, hashing, projective, unary, words
 
-for _draw in (words.flip, words.below, words.biased_word, grr.sample_grr, unary.sample_unary, chains.sample_twice):
-    register_jitable(_draw)
-sample_grr, sample_unary, sample_twice, below = (
-    grr.sample_grr,
-    unary.sample_unary,
-    chains.sample_twice,
-    words.below,
-)
+sample_grr = register_jitable(grr.sample_grr)
+sample_unary = register_jitable(unary.sample_unary)
+sample_hadamard = register_jitable(hadamard.sample_hadamard)
+sample_hashed = register_jitable(hashing.sample_hashed)
+sample_projective = register_jitable(projective.sample_projective)
+inverse = register_jitable(projective.inverse)
+for _part in (words.flip, words.below, words.biased_word, projective.vector_of, projective.point_of):
+    register_jitable(_part)
 
 
 @njit(cache=True)
@@ -46,48 +46,63 @@ def unary_users(words, begin, x, k, true_high, true_low, high, low, depth, rows)
 
 
 @njit(cache=True)
-def twice_users(words, begin, memos, k, one_high, one_low, zero_high, zero_low, depth, rows):
+def hadamard_users(words, begin, x, index_bits, high, low, out):
     at = 0
-    for i in range(begin, len(memos)):
-        after = sample_twice(words, at, memos[i], k, one_high, one_low, zero_high, zero_low, depth, rows[i])
+    for i in range(begin, len(x)):
+        index, after = sample_hadamard(words, at, x[i], index_bits, high, low)
         if after < 0:
             return i, at
+        out[i] = index
         at = after
-    return len(memos), at
+    return len(x), at
 
 
 @njit(cache=True)
-def uniform_users(words, begin, n, bits, out):
+def hashed_users(words, begin, x, prime, prime_bits, g, high, low, a, b, values):
     at = 0
-    for i in range(begin, len(out)):
-        value, after = below(words, at, n, bits)
+    for i in range(begin, len(x)):
+        slope, offset, value, after = sample_hashed(words, at, x[i], prime, prime_bits, g, high, low)
         if after < 0:
             return i, at
-        out[i] = value
+        a[i], b[i], values[i] = slope, offset, value
         at = after
-    return len(out), at
+    return len(x), at
 
 
 @njit(cache=True)
-def grr_memos(words, x, k, high, low, bits, out):
-    """Of each user from words of its own; returns those whose words ran out."""
-    short = []
-    for i in range(len(x)):
-        value, after = sample_grr(words[i], 0, x[i], k, high, low, bits)
-        out[i] = value
+def projective_users(words, begin, x, q, t, digit_bits, high, low, out):
+    at = 0
+    for i in range(begin, len(x)):
+        point, after = sample_projective(words, at, x[i], q, t, digit_bits, high, low)
         if after < 0:
-            short.append(i)
-    return np.array(short, dtype=np.int64)
+            return i, at
+        out[i] = point
+        at = after
+    return len(x), at
 
 
 @njit(cache=True)
-def unary_memos(words, x, k, true_high, true_low, high, low, depth, rows):
-    """As `grr_memos`."""
-    short = []
-    for i in range(len(x)):
-        if sample_unary(words[i], 0, x[i], k, true_high, true_low, high, low, depth, rows[i]) < 0:
-            short.append(i)
-    return np.array(short, dtype=np.int64)
+def count_hashed(a, b, values, prime, g, counts):
+    """Add to counts[v] how many of the reports have v in their bucket.
+
+    The numbers r = value, value + g, ... below the prime are hashed to the bucket, and r = a v + b is solved for v: the
+    first by an inverse, each next one by adding g / a.
+    """
+    k = len(counts)
+    for i in range(len(a)):
+        if a[i] == 0:
+            if b[i] % g == values[i]:
+                counts += 1
+            continue
+        unit = inverse(a[i], prime)
+        step = g * unit % prime
+        v = (values[i] + prime - b[i]) * unit % prime
+        for _ in range(values[i], prime, g):
+            if v < k:
+                counts[v] += 1
+            v += step
+            if v >= prime:
+                v -= prime
 
 
 @njit(cache=True)

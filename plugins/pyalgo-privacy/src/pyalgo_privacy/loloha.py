@@ -8,21 +8,20 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.chains import Budget, Chain, GrrChain, Output
+from pyalgo_privacy.hashing import LinearHash
+from pyalgo_privacy.words import SHORT, below
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["HashChain"]
 
-_PRIME = 2**61 - 1
-
 
 class HashChain(Chain):
     """Generalised randomised response, twice, over the g values of a hash function that each device draws for itself.
 
-    A report supports the values whose hash it is: the true one as `GrrChain` over g values does, any other with 1/g. As
+    A report supports the values whose hash it is: the true one as `GrrChain` over g values does, any other with about 1/g. As
     there are but g things to remember, a device never spends more than g eps_perm, however many values it comes to have.
-    The hash is floor(g (a v + b mod 2^61 - 1) / 2^61), so that two values are hashed independently.
 
     Parameters
     ----------
@@ -38,26 +37,28 @@ class HashChain(Chain):
 
     def __init__(self, k: int, budget: Budget, calibration: str, *, g: int | None = None) -> None:
         self.k = k
+        if budget.eps_first > 15:
+            raise ValueError(
+                f"eps_first must be at most 15 for local hashing, got {budget.eps_first}: take L-GRR or L-OSUE"
+            )
         self.g = self.inputs = _best(budget, calibration) if g is None else g
-        self._grr = GrrChain(self.g, budget, calibration)
+        self._grr, self._hash = GrrChain(self.g, budget, calibration), LinearHash(k, self.g)
         self.probabilities = self._grr.probabilities
-        self.p, self.q = self._grr.p, 1 / self.g
+        self.p = self._grr.p
+        self.q = self._hash.collision * self._grr.p + (1 - self._hash.collision) * self._grr.q
 
     def identity(self, words: Sequence[int]) -> int:
-        """a + 2^61 b, both uniform below 2^61 - 1."""
-        drawn: list[int] = []
-        at = 0
-        while len(drawn) < 2:
-            value = (words[at] << 29) | (words[at + 1] >> 3)
-            at += 2
-            if value < _PRIME:
-                drawn.append(value)
-        return drawn[0] + (drawn[1] << 61)
+        """a + prime b of the hash function v -> (a v + b mod prime) mod g."""
+        prime, bits = self._hash.prime, self._hash.bits
+        a, at = below(words, 0, prime, bits)
+        b, at = below(words, at, prime, bits)
+        assert at != SHORT
+        return a + prime * b
 
     def memoized(self, identity: Output | None, x: int) -> int:
         assert isinstance(identity, int)
-        a, b = identity & _PRIME, identity >> 61
-        return ((a * x + b) % _PRIME) * self.g >> 61
+        b, a = divmod(identity, self._hash.prime)
+        return (a * x + b) % self._hash.prime % self.g
 
     def permanent(self, words: Sequence[int], identity: Output | None, value: int) -> int:
         return self._grr.permanent(words, None, value)
@@ -72,7 +73,7 @@ class HashChain(Chain):
         return self._grr.privacy_after(t)
 
     def channel(self) -> NDArray[Any]:
-        """Over all g^k functions, each as likely as any other; the family in use agrees with them on all pairs of values."""
+        """Over all g^k functions, each as likely as any other; the family in use is as good as those on pairs of values."""
         import numpy as np
 
         of_hash = self._grr.channel()

@@ -13,14 +13,15 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from pyalgo_privacy.allomfree import AllomfreePlan
+from pyalgo_privacy.chain_kernels import fill_blocks, flipped_users, grr_memos, unary_memos, uniform_users
 from pyalgo_privacy.chains import Chain, GrrChain, UnaryChain
 from pyalgo_privacy.fields import BitsField, bits_of
-from pyalgo_privacy.kernels import grr_memos, grr_users, twice_users, unary_memos, uniform_users
+from pyalgo_privacy.kernels import grr_users
 from pyalgo_privacy.source import WordSource, for_users
 
 __all__ = ["AllomfreeReports", "AllomfreeSimulator", "KeyedWords"]
 
-_CHUNK = 1 << 15  # users whose first rounds are drawn at a time
+_CHUNK = 1 << 12  # users whose first rounds are drawn at a time
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,21 @@ class KeyedWords:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = Cipher(algorithms.AES(key), modes.ECB())  # of blocks that never repeat, as in counter mode
+        self._plain: NDArray[np.uint32] | None = None
+        self._secret = bytearray()
 
-    def rows(self, users: NDArray[Any], attribute: int, values: NDArray[Any], blocks: int) -> NDArray[np.int64]:
-        """The first ``4 * blocks`` words of each user, a row each."""
-        plain = np.empty((len(users), blocks, 4), "<u4")
-        plain[..., 0] = users[:, np.newaxis]
-        plain[..., 1] = values[:, np.newaxis]
-        plain[..., 2] = attribute
-        plain[..., 3] = np.arange(blocks)
-        secret = self._cipher.encryptor().update(plain.tobytes())
-        return np.frombuffer(secret, "<u4").astype(np.int64).reshape(len(users), 4 * blocks)
+    def rows(self, users: NDArray[Any], attribute: int, values: NDArray[Any], blocks: int) -> NDArray[np.uint32]:
+        """The first ``4 * blocks`` words of each user, a row each; a view of what the next call overwrites."""
+        plain, secret = self._room(len(users) * blocks)
+        fill_blocks(users, attribute, values, plain)
+        self._cipher.encryptor().update_into(plain.view(np.uint8).reshape(-1), secret)  # type: ignore[arg-type]
+        return np.frombuffer(secret, "<u4", count=plain.size).reshape(len(users), 4 * blocks)
+
+    def _room(self, blocks: int) -> tuple[NDArray[np.uint32], bytearray]:
+        if self._plain is None or len(self._plain) < blocks:
+            self._plain = np.empty((blocks, 4), "<u4")
+            self._secret = bytearray(16 * blocks + 15)  # as much more as a cipher may want
+        return self._plain[:blocks], self._secret
 
 
 class AllomfreeSimulator:
@@ -157,17 +163,21 @@ class AllomfreeSimulator:
         n = sum(map(len, self._users))
         if len(table) != n:
             raise ValueError(f"x must have a row for each of the {n} users that were fitted, got {len(table)}")
-        there = np.ones(n, np.bool_) if present is None else np.asarray(present)
-        if there.dtype != np.bool_ or there.shape != (n,):
-            raise ValueError(f"present must be bool[{n}], got {there.dtype} of shape {there.shape}")
-        picked = [np.flatnonzero(there[group]) for group in self._users]
-        fresh = [
-            self._column(table, r, group[at]) for r, (group, at) in enumerate(zip(self._users, picked, strict=True))
-        ]
-        columns = [self._reports(r, at, values) for r, (at, values) in enumerate(zip(picked, fresh, strict=True))]
+        picked = [slice(None)] * len(self._users) if present is None else self._places(present, n)
         users = tuple(group[at] for group, at in zip(self._users, picked, strict=True))
+        fresh = [
+            self._column(table, r, group) for r, group in enumerate(users)
+        ]  # all are checked before any is reported
+        columns = [self._reports(r, at, values) for r, (at, values) in enumerate(zip(picked, fresh, strict=True))]
         self.n_rounds += 1
         return AllomfreeReports(self.plan, self.n_rounds - 1, users, tuple(columns))
+
+    def _places(self, present: Any, n: int) -> list[NDArray[np.int64]]:
+        """Of each attribute's users, which are present."""
+        there = np.asarray(present)
+        if there.dtype != np.bool_ or there.shape != (n,):
+            raise ValueError(f"present must be bool[{n}], got {there.dtype} of shape {there.shape}")
+        return [np.flatnonzero(there[group]) for group in self._users]
 
     @property
     def attributes(self) -> NDArray[np.uint16]:
@@ -224,26 +234,29 @@ class AllomfreeSimulator:
             memos[short] = self._drawn(chain, attribute, users[short], values[short], 2 * blocks)
         return memos
 
-    def _reports(self, attribute: int, at: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    def _reports(self, attribute: int, at: slice | NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
         """Second rounds of the users at these places of an attribute, whose memos follow their values first."""
         users, chain, memos = self._users[attribute], self.plan.oracles[attribute].chain, self._memos[attribute]
         moved = np.flatnonzero(self._values[attribute][at] != values)
         if len(moved):
-            places = at[moved]
+            places = moved if isinstance(at, slice) else at[moved]
             memos[places] = self._first_rounds(attribute, users[places], values[moved])
             self._values[attribute][places] = values[moved]
-        present = memos if len(at) == len(users) else memos[at]
+        present = memos[at]
         if isinstance(chain, UnaryChain):
             rows = np.empty_like(present)
-            rest = (chain.k, *chain.second_thresholds, rows)
+            flips = (chain.k, *chain.second[1], rows)
             for_users(
-                lambda words, begin: twice_users(words, begin, present, *rest), len(at), 8 * rows.shape[1], self._words
+                lambda words, begin: flipped_users(words, begin, present, *flips),
+                len(rows),
+                8 * rows.shape[1],
+                self._words,
             )
             return rows
         assert isinstance(chain, GrrChain)
-        x, out, second = present.astype(np.int64), np.empty(len(at), np.int64), chain.second
-        given = (chain.k, second.high, second.low, (chain.k - 2).bit_length(), out)
-        for_users(lambda words, begin: grr_users(words, begin, x, *given), len(at), 3, self._words)
+        x, out, second = present.astype(np.int64), np.empty(len(present), np.int64), chain.second
+        keeps = (chain.k, second.high, second.low, (chain.k - 2).bit_length(), out)
+        for_users(lambda words, begin: grr_users(words, begin, x, *keeps), len(out), 3, self._words)
         return out
 
 
