@@ -260,6 +260,7 @@ def test_variance_by_simulation():
     assert (estimates.var(axis=0) > 1.4 * published)[:3].all()
 
 
+@pytest.mark.claim("allomfree.4")
 @pytest.mark.parametrize(("k", "protocol"), [(5, "L-GRR"), (40, "L-OSUE")])
 def test_intervals_hold_the_truth_as_often_as_they_say(k, protocol):
     """400 trials of 4,000 users: the share of intervals that hold is within 5.5 of its standard errors (4e-8), and 0.003 for

@@ -9,7 +9,7 @@ from numba.extending import register_jitable
 from pyalgo_privacy import chains, words
 from pyalgo_privacy.kernels import sample_grr, sample_unary
 
-sample_flipped = register_jitable(chains.sample_flipped)
+flipped = register_jitable(chains.flipped)
 below = register_jitable(words.below)
 
 
@@ -26,14 +26,19 @@ def uniform_users(words, begin, n, bits, out):
 
 
 @njit(cache=True)
-def flipped_users(words, begin, memos, k, high, low, depth, rows):
-    at = 0
-    for i in range(begin, len(memos)):
-        after = sample_flipped(words, at, memos[i], k, high, low, depth, rows[i])
-        if after < 0:
-            return i, at
+def flipped_users(words, begin, users, k, high, low, depth, memos, rows):
+    """Of bit rows that stand one behind the other, for a view of each row would take longer than to draw it."""
+    width, at = (k + 31) >> 5, 0
+    for i in range(begin, users):
+        after = at
+        for j in range(i * width, (i + 1) * width):
+            word, after = flipped(words, after, memos[j], high, low, depth)
+            if after < 0:
+                return i, at
+            rows[j] = word
+        rows[(i + 1) * width - 1] &= 0xFFFFFFFF >> (-k & 31)
         at = after
-    return len(memos), at
+    return users, at
 
 
 @njit(cache=True)

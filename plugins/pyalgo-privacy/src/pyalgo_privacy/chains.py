@@ -22,7 +22,7 @@ from pyalgo_privacy.words import SHORT, Threshold, biased_word, exp, threshold, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Budget", "Chain", "GrrChain", "Output", "UnaryChain", "sample_flipped", "sample_halved"]
+__all__ = ["Budget", "Chain", "GrrChain", "Output", "UnaryChain", "flipped", "halved"]
 
 W = 2**64
 Output = int | bytes  # of a round: a value, or bits packed eight a byte, lowest first
@@ -219,7 +219,7 @@ class UnaryChain(Chain):
         second = _optimised_second(first, budget) if optimised[1] else _symmetric_second(first, budget)
         self.first = threshold_of(first[0]), threshold_of(first[1])
         self.second = threshold_of(second[0]), threshold_of(second[1])
-        self._again = sample_halved if optimised[1] else sample_flipped
+        self._again = halved if optimised[1] else flipped
         refuse_blind(min(first[0] - first[1], second[0] - second[1]), budget)
         p1, q1, p2, q2 = (t / W for t in first + second)
         self.probabilities = p1, q1, p2, q2
@@ -233,9 +233,11 @@ class UnaryChain(Chain):
 
     def instant(self, words: Sequence[int], memo: Output) -> bytes:
         assert isinstance(memo, bytes)
-        kept = [int.from_bytes(memo[i : i + 4], "little") for i in range(0, len(memo), 4)]
-        out = [0] * len(kept)
-        self._again(words, 0, kept, self.k, *self.second[1], out)
+        out, at = [], 0
+        for i in range(0, len(memo), 4):
+            word, at = self._again(words, at, int.from_bytes(memo[i : i + 4], "little"), *self.second[1])
+            out.append(word)
+        out[-1] &= 0xFFFFFFFF >> (-self.k & 31)  # no bits beyond the first k
         return self._packed(out)
 
     def supported(self, identity: Output | None, payload: Output) -> list[int]:
@@ -303,28 +305,16 @@ def _optimised_second(first: tuple[int, int], budget: Budget) -> tuple[int, int]
     )
 
 
-def sample_flipped(words: Sequence[int], at: int, memo: Any, k: int, high: int, low: int, depth: int, out: Any) -> int:
-    """A symmetric second round: k bits of `memo`, 32 a word, each flipped with the threshold's probability."""
-    for i in range((k + 31) // 32):
-        flips, at = biased_word(words, at, high, low, depth)
-        if at == SHORT:
-            return SHORT
-        out[i] = memo[i] ^ flips
-    if k & 31:
-        out[k >> 5] = out[k >> 5] & ((1 << (k & 31)) - 1)
-    return at
+def flipped(words: Sequence[int], at: int, memo: int, high: int, low: int, depth: int) -> tuple[int, int]:
+    """A symmetric second round of 32 bits: each is flipped with the threshold's probability."""
+    flips, at = biased_word(words, at, high, low, depth)
+    return memo ^ flips, at
 
 
-def sample_halved(words: Sequence[int], at: int, memo: Any, k: int, high: int, low: int, depth: int, out: Any) -> int:
-    """An optimised second round: of k bits of `memo` every one becomes a fair coin, every zero one with the threshold."""
-    for i in range((k + 31) // 32):
-        if at >= len(words):
-            return SHORT
-        coins = words[at]
-        fresh, at = biased_word(words, at + 1, high, low, depth)
-        if at == SHORT:
-            return SHORT
-        out[i] = fresh ^ (memo[i] & (fresh ^ coins))
-    if k & 31:
-        out[k >> 5] = out[k >> 5] & ((1 << (k & 31)) - 1)
-    return at
+def halved(words: Sequence[int], at: int, memo: int, high: int, low: int, depth: int) -> tuple[int, int]:
+    """An optimised second round of 32 bits: a one becomes a fair coin, a zero one with the threshold's probability."""
+    if at >= len(words):
+        return 0, SHORT
+    coins = words[at]
+    fresh, at = biased_word(words, at + 1, high, low, depth)
+    return fresh ^ (memo & (fresh ^ coins)), at

@@ -245,12 +245,9 @@ class AllomfreeSimulator:
         present = memos[at]
         if isinstance(chain, UnaryChain):
             rows = np.empty_like(present)
-            flips = (chain.k, *chain.second[1], rows)
+            flips = (len(rows), chain.k, *chain.second[1], present.reshape(-1), rows.reshape(-1))
             for_users(
-                lambda words, begin: flipped_users(words, begin, present, *flips),
-                len(rows),
-                8 * rows.shape[1],
-                self._words,
+                lambda words, begin: flipped_users(words, begin, *flips), len(rows), 8 * rows.shape[1], self._words
             )
             return rows
         assert isinstance(chain, GrrChain)
