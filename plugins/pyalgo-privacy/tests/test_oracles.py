@@ -36,6 +36,9 @@ class GivenWords:
         assert self.at <= len(self.words)
         return self.words[self.at - n : self.at]
 
+    def fill(self, words, scratch):
+        words[:] = self.take(len(words))
+
 
 @pytest.mark.claim("mss.1")
 @pytest.mark.parametrize("eps", [0.1, 1.0, 3.0])

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["IdentifiabilityError", "InfeasibleBudget", "InvalidReport", "ProtocolMismatch"]
+__all__ = [
+    "IdentifiabilityError",
+    "InfeasibleBudget",
+    "InvalidReport",
+    "ProtocolMismatch",
+    "SpentBudget",
+    "TamperedState",
+]
 
 
 class InvalidReport(ValueError):  # noqa: N818
@@ -19,3 +26,11 @@ class IdentifiabilityError(ValueError):
 
 class InfeasibleBudget(ValueError):  # noqa: N818
     """A pair of privacy budgets that the protocol cannot reach."""
+
+
+class SpentBudget(ValueError):  # noqa: N818
+    """A value that a client may not report any more: it has reported as many different ones as it was allowed."""
+
+
+class TamperedState(ValueError):  # noqa: N818
+    """Bytes that are no state of a client with this secret."""

@@ -86,5 +86,10 @@ class GRR(PureOracle):
         n += len(columns["value"])
 
     def _bayes_step(self, freq: NDArray[Any], counts: NDArray[Any], n: int) -> NDArray[Any]:
-        ratio = counts / (self.q + (self.p - self.q) * freq)  # P(y | v) is q, and p - q more where y = v
-        return freq * (self.q * ratio.sum() + (self.p - self.q) * ratio) / n
+        return bayes_step(self.p, self.q, freq, counts, n)
+
+
+def bayes_step(p: float, q: float, freq: NDArray[Any], counts: NDArray[Any], n: int) -> NDArray[Any]:
+    """A step of expectation maximisation, from the counts of `n` reports that are the value with `p`, any other with `q`."""
+    ratio = counts / (q + (p - q) * freq)  # P(y | v) is q, and p - q more where y = v
+    return freq * (q * ratio.sum() + (p - q) * ratio) / n

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, NDArray[Any]]  # of many reports, in the compact form of `Reports`
 
-__all__ = ["FrequencyOracle", "Message", "PureOracle", "integer"]
+__all__ = ["FrequencyOracle", "Message", "Pure", "PureOracle", "integer"]
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,8 @@ class FrequencyOracle(ABC):
         )
 
 
-class PureOracle(FrequencyOracle):
-    """An oracle whose report supports some values: the true one with probability `p`, any other with `q`.
+class Pure:
+    """What has a report that supports some values: the true one with probability `p`, any other with `q`.
 
     The share of reports that support v is g = q + f (p - q) on average, so (share - q) / (p - q) estimates f without bias,
     with variance g (1 - g) / (n (p - q)^2). Wang, Blocki, Li, Jha: "Locally Differentially Private Protocols for Frequency
@@ -238,7 +238,7 @@ class PureOracle(FrequencyOracle):
     p: float
     q: float
 
-    def variance(self, f: Any = 0.0, n: int = 1) -> Any:
+    def variance(self, f: Any = 0.0, n: Any = 1) -> Any:
         g = self.q + f * (self.p - self.q)
         return g * (1 - g) / (n * (self.p - self.q) ** 2)
 
@@ -250,6 +250,10 @@ class PureOracle(FrequencyOracle):
         total = int(n.sum())
         freq = (self._supports(counts) / total - self.q) / (self.p - self.q)
         return freq, self.variance(freq.clip(0, 1), total) ** 0.5, 0, 0.0
+
+
+class PureOracle(Pure, FrequencyOracle):
+    """A frequency oracle whose reports support values."""
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 __all__ = ["WordSource", "for_users"]
 
-_BATCH = 12 << 10  # words at a time: arrays below 128 KB, beyond which the C library maps fresh pages for each
+_BATCH = 1 << 16  # words at a time: half a megabyte
+_ZEROS = bytes(4 * _BATCH)  # what a stream cipher turns into its key stream
 
 
 class WordSource:
@@ -26,12 +27,20 @@ class WordSource:
 
     def take(self, n: int) -> NDArray[np.int64]:
         """The next `n` words."""
+        words = np.empty(n, np.int64)
+        self.fill(words, bytearray(4 * n))
+        return words
+
+    def fill(self, words: NDArray[np.int64], scratch: bytearray) -> None:
+        """The next words into `words`; `scratch` has room for 4 bytes each."""
         if self._philox is not None:
-            raw = self._philox.random_raw((n + 1) // 2).astype("<u8").view("<u4")[:n]
-        else:
-            stream = Cipher(algorithms.ChaCha20(os.urandom(32), bytes(16)), mode=None).encryptor()
-            raw = np.frombuffer(stream.update(bytes(4 * n)), dtype="<u4")
-        return raw.astype(np.int64)
+            words[:] = self._philox.random_raw((len(words) + 1) // 2).astype("<u8").view("<u4")[: len(words)]
+            return
+        stream = Cipher(algorithms.ChaCha20(os.urandom(32), bytes(16)), mode=None).encryptor()
+        for begin in range(0, len(words), _BATCH):
+            part = words[begin : begin + _BATCH]
+            stream.update_into(memoryview(_ZEROS)[: 4 * len(part)], scratch)
+            part[:] = np.frombuffer(scratch, "<u4", count=len(part))
 
 
 def for_users(
@@ -40,11 +49,20 @@ def for_users(
     """Run ``kernel(words, first user) -> (next user, words used)`` until all users are done.
 
     A kernel stops at the first user for whom its words do not suffice. That user is begun again with the same words and more
-    behind them, so that what is drawn is a function of the sequence of words, however it is cut.
+    behind them, so that what is drawn is a function of the sequence of words, however it is cut. Buffers are made once:
+    fresh memory would take longer than the words.
     """
-    begin, words = 0, np.empty(0, np.int64)
+    begin = kept = 0
+    room, scratch = np.empty(0, np.int64), bytearray()
     while begin < users:
         wanted = min((users - begin) * words_each, _BATCH) + 64
-        words = np.concatenate([words, source.take(max(wanted - len(words), wanted // 2))])
+        fresh = max(wanted - kept, wanted // 2)
+        if len(room) < kept + fresh:
+            room, old = np.empty(kept + fresh, np.int64), room
+            room[:kept] = old[:kept]
+            scratch = bytearray(4 * min(len(room), _BATCH))
+        words = room[: kept + fresh]
+        source.fill(words[kept:], scratch)
         begin, used = kernel(words, begin)
-        words = words[used:]
+        kept = len(words) - used
+        room[:kept] = words[used:].copy()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.fields import BitsField
 from pyalgo_privacy.oracle import PureOracle
-from pyalgo_privacy.words import SHORT, Threshold, biased_word, exp, flip, threshold
+from pyalgo_privacy.words import SHORT, Threshold, biased_word, exp, flip, threshold, threshold_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,8 +121,7 @@ class SUE(UnaryOracle):
         super().__init__(k, eps, seed=seed)
         half = exp(self.eps / 2)
         others = threshold(1, half + 1, up=True)
-        rest = 2**64 - ((others.high << 32) + others.low)
-        self._set(threshold(rest, 2**64, up=True), others)
+        self._set(threshold_of(2**64 - ((others.high << 32) + others.low)), others)
 
 
 class OUE(UnaryOracle):

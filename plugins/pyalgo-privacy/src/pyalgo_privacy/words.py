@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import NamedTuple
 
-__all__ = ["SHORT", "SecretWords", "Threshold", "below", "biased_word", "exp", "flip", "threshold"]
+__all__ = ["SHORT", "SecretWords", "Threshold", "below", "biased_word", "exp", "flip", "threshold", "threshold_of"]
 
 SHORT = -1
 _DIGITS = 60  # 2^-64 has 20, and e^eps up to 20 before the point
@@ -47,7 +47,11 @@ def threshold(numerator: Decimal | int, denominator: Decimal | int, *, up: bool)
         context.prec = _DIGITS
         exact = Decimal(numerator) / Decimal(denominator) * 2**64
         t = int(exact.to_integral_value(ROUND_CEILING if up else ROUND_FLOOR))
-    t = min(max(t, 0), 2**64)
+    return threshold_of(min(max(t, 0), 2**64))
+
+
+def threshold_of(t: int) -> Threshold:
+    """The threshold T = t."""
     return Threshold(t >> 32, t & 0xFFFFFFFF, 64 - ((t & -t).bit_length() - 1) if 0 < t < 2**64 else 0)
 
 
