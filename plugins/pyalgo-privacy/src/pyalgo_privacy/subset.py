@@ -126,9 +126,14 @@ class SubsetDesign(NamedTuple):
         return subset_bits(self.m, self.omega)
 
     @property
+    def spread(self) -> float:
+        """h (1 - h), h = omega / m: of one bit, in the mean over values. Whatever the frequencies are, omega bits are set."""
+        return self.omega * (self.m - self.omega) / self.m**2
+
+    @property
     def information(self) -> float:
-        """(p - q)^2 / (q (1 - q)): one over the variance at frequency 0, for one report."""
-        return (self.p - self.q) ** 2 / (self.q * (1 - self.q))
+        """(p - q)^2 / (h (1 - h)): one over the variance of one report's histogram, in the mean over values."""
+        return (self.p - self.q) ** 2 / self.spread
 
 
 def subset_design(m: int, eps: float, omega: str = "least") -> SubsetDesign:
@@ -143,10 +148,24 @@ def subset_design(m: int, eps: float, omega: str = "least") -> SubsetDesign:
 
 def null_variance(m: int, omega: int, eps: float) -> float:
     """n times the variance of the estimate of a value that nobody has: q (1 - q) / (p - q)^2."""
+    p, q = probabilities(m, omega, eps)
+    return q * (1 - q) / (p - q) ** 2
+
+
+def mean_variance(m: int, omega: int, eps: float) -> float:
+    """n times the variance in the mean over values, where none is common: h (1 - h) / (p - q)^2, h = omega / m.
+
+    That is a little more than `null_variance`, as there are no values that nobody has unless others have more.
+    """
+    p, q = probabilities(m, omega, eps)
+    return omega * (m - omega) / (m * (p - q)) ** 2
+
+
+def probabilities(m: int, omega: int, eps: float) -> tuple[float, float]:
+    """(p, q) in floating point."""
     weight = omega * math.exp(eps)
     p = weight / (weight + m - omega)
-    q = (p * (omega - 1) + (1 - p) * omega) / (m - 1)
-    return q * (1 - q) / (p - q) ** 2
+    return p, (p * (omega - 1) + (1 - p) * omega) / (m - 1)
 
 
 def subset_size(m: int, eps: float, omega: str = "least") -> int:
@@ -175,7 +194,9 @@ def _cheapest_start(m: int, omega: int) -> tuple[int, int, int]:
         surplus = max(mean, 0.0)
         if deviation:
             z = mean / deviation
-            surplus = deviation * math.exp(-z * z / 2) / math.sqrt(2 * math.pi) + mean * 0.5 * math.erfc(-z / math.sqrt(2))
+            surplus = deviation * math.exp(-z * z / 2) / math.sqrt(2 * math.pi) + mean * 0.5 * math.erfc(
+                -z / math.sqrt(2)
+            )
         lacking = surplus - mean
         return depth * ((m + 31) // 32) + (surplus * m / omega + lacking * m / (m - omega)) / draws
 
@@ -282,7 +303,7 @@ class SS(PureOracle):
     >>> len(message.columns["subset"]), message.bits
     (5, 14)
     >>> round(SS(k=1024, eps=1.0).variance(), 3), SS(k=1024, eps=1.0).message_bits()
-    (3.674, 856.0)
+    (3.674, 855.0)
     """
 
     name = "ss"
