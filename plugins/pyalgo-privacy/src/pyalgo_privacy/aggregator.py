@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,18 +17,22 @@ from pyalgo_privacy.estimate import FrequencyEstimate, iterated_bayes, postproce
 from pyalgo_privacy.grr import GRR
 from pyalgo_privacy.hadamard import HR
 from pyalgo_privacy.hashing import OLH
+from pyalgo_privacy.mss import MSS
 from pyalgo_privacy.oracle import FrequencyOracle
 from pyalgo_privacy.projective import PGR
 from pyalgo_privacy.reports import Reports
+from pyalgo_privacy.subset import SS
 from pyalgo_privacy.unary import OUE, SUE
 
 __all__ = [
     "Aggregator",
     "GRRAggregator",
     "HRAggregator",
+    "MSSAggregator",
     "OLHAggregator",
     "OUEAggregator",
     "PGRAggregator",
+    "SSAggregator",
     "SUEAggregator",
     "aggregator_of",
 ]
@@ -190,6 +195,60 @@ class OUEAggregator(Aggregator):
     name = "privacy.oue"
     oracle_type = OUE
     columns = OUE.columns | _DIGEST
+
+
+class SSAggregator(Aggregator):
+    __doc__ = (Aggregator.__doc__ or "").replace(
+        "    insecure : bool", "    omega : str\n        As of `SS`.\n    insecure : bool"
+    )
+    name = "privacy.ss"
+    oracle_type = SS
+    columns = SS.columns | _DIGEST
+
+    def __init__(self, *, k: int, eps: float, omega: str = "least", insecure: bool = False) -> None:
+        self._start(SS(k, eps, omega=omega), insecure)
+
+
+class MSSAggregator(Aggregator):
+    """Counts residues by block, and estimates all frequencies by weighted least squares; all else as of `Aggregator`.
+
+    Parameters
+    ----------
+    k, eps, moduli, block_weights, ridge, omega
+        As of `MSS`. ``moduli="auto"`` becomes the moduli that it chose.
+    insecure : bool
+        As of `Aggregator`.
+
+    Raises
+    ------
+    IdentifiabilityError
+        From `query`, while the blocks of the reports that came do not determine all frequencies; blocks without any report
+        take no part.
+    """
+
+    name = "privacy.mss"
+    oracle_type = MSS
+    columns = MSS.columns | _DIGEST
+
+    def __init__(
+        self,
+        *,
+        k: int,
+        eps: float,
+        moduli: Sequence[int] | str = "auto",
+        block_weights: Sequence[float] | None = None,
+        ridge: float = 0.0,
+        omega: str = "least",
+        insecure: bool = False,
+    ) -> None:
+        self._start(MSS(k, eps, moduli, block_weights=block_weights, ridge=ridge, omega=omega), insecure)
+
+    def merge(self, other: Aggregator) -> None:
+        if isinstance(other, MSSAggregator) and other.oracle.params["ridge"] != self.oracle.params["ridge"]:
+            raise ProtocolMismatch(
+                f"the other aggregator has ridge = {other.oracle.params['ridge']}, this one {self.oracle.params['ridge']}"
+            )
+        super().merge(other)
 
 
 class OLHAggregator(Aggregator):

@@ -90,9 +90,14 @@ class FrequencyOracle(ABC):
         return {"k": self.k, "eps": self.eps}
 
     @property
+    def _protocol(self) -> dict[str, Any]:
+        """The parameters that clients and server must agree in."""
+        return self.params
+
+    @property
     def digest(self) -> str:
         """16 hexadecimal digits that stand for the protocol, its parameters and whether its noise is secret."""
-        identity = {"oracle": self.name, "insecure": self.insecure, **self.params}
+        identity = {"oracle": self.name, "insecure": self.insecure, **self._protocol}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
