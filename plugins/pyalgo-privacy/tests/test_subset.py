@@ -83,25 +83,6 @@ def test_a_device_makes_the_report_of_the_batch_from_equal_words(k, eps):
         at = after
 
 
-def test_what_is_drawn_does_not_depend_on_how_words_come():
-    oracle = SS(100, 1.0, seed=4)
-    whole = oracle.randomize(np.arange(100)).columns["subset"]
-    again = SS(100, 1.0, seed=4)
-    parts = []
-
-    class Trickle:
-        def __init__(self):
-            self.words, self.at = source.WordSource(4).take(40_000), 0
-
-        def take(self, n):
-            n = min(n, 3)
-            self.at += n
-            return self.words[self.at - n : self.at]
-
-    parts = again._draw(np.arange(100), Trickle())["subset"]
-    np.testing.assert_array_equal(whole, parts)
-
-
 def test_the_sampler_takes_few_words():
     for k, eps, most in ((1024, 1.0, 100), (1024, 4.0, 25), (22000, 1.0, 2500)):
         design, n = SS(k, eps).design, 200

@@ -201,7 +201,7 @@ class SPL:
     >>> from pyalgo_privacy import SPL, LongitudinalOracle
     >>> split, drawn = SPL([8, 8, 8, 8], 2.0, 1.0), LongitudinalOracle(8, 2.0, 1.0)
     >>> float(round(split.plan.oracles[0].variance(0, 10_000) / drawn.variance(0, 2_500), 1))
-    6.6
+    5.4
     """
 
     def __init__(

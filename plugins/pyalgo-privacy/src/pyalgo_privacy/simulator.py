@@ -119,7 +119,7 @@ class AllomfreeSimulator:
     >>> server.update(devices.round(people))
     >>> estimate = server.query()[0]
     >>> estimate.freq.round(2).tolist(), estimate.n
-    ([0.5, 0.5], 49910)
+    ([0.5, 0.5], 50133)
     """
 
     def __init__(

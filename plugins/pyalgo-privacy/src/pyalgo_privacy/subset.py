@@ -270,7 +270,7 @@ class SS(PureOracle):
     >>> len(message.columns["subset"]), message.bits
     (5, 14)
     >>> round(SS(k=1024, eps=1.0).variance(), 3), SS(k=1024, eps=1.0).message_bits()
-    (3.674, 856.0)
+    (3.674, 855.0)
     """
 
     name = "ss"
