@@ -36,10 +36,10 @@ def test_no_subset_is_more_than_e_to_the_eps_times_as_likely_under_another_value
 
 @pytest.mark.claim("mss.1")
 @pytest.mark.parametrize(("m", "omega"), [(6, 3), (7, 2), (5, 1), (34, 2), (3, 2)])
-@pytest.mark.parametrize("start", [(0, 0, 0), (1 << 30, 0, 2), (1 << 31, 0, 1), (3 << 30, 0, 2)])
+@pytest.mark.parametrize("start", [(0, 0), (1, 2), (1, 1), (3, 2), (5, 4)])
 def test_the_sampler_is_uniform_wherever_it_starts(m, omega, start):
-    """From no bits, and from bits with probability 1/4, 1/2, 3/4, which have to be added to and taken from. Chi-square of
-    all subsets of 60,000 reports; 20 cases with false alarms of 1e-8 each."""
+    """From no bits, and from bits with probability 1/4, 1/2, 3/4, 5/16, which have to be added to and taken from. Chi-square of
+    all subsets of 60,000 reports; 25 cases with false alarms of 1e-8 each."""
     n, x = 60_000, m - 1
     design = subset_design(m, 1.0)._replace(omega=omega)
     constants = (m, omega, 1 << 31, 0, *start, (m - 1).bit_length())
