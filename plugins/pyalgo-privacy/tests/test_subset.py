@@ -36,10 +36,10 @@ def test_no_subset_is_more_than_e_to_the_eps_times_as_likely_under_another_value
 
 @pytest.mark.claim("mss.1")
 @pytest.mark.parametrize(("m", "omega"), [(6, 3), (7, 2), (5, 1), (34, 2), (3, 2)])
-@pytest.mark.parametrize("start", [(0, 0, 0), (1 << 30, 0, 2), (1 << 31, 0, 1), (3 << 30, 0, 2)])
+@pytest.mark.parametrize("start", [(0, 0), (1, 2), (1, 1), (3, 2), (5, 4)])
 def test_the_sampler_is_uniform_wherever_it_starts(m, omega, start):
-    """From no bits, and from bits with probability 1/4, 1/2, 3/4, which have to be added to and taken from. Chi-square of
-    all subsets of 60,000 reports; 20 cases with false alarms of 1e-8 each."""
+    """From no bits, and from bits with probability 1/4, 1/2, 3/4, 5/16, which have to be added to and taken from. Chi-square of
+    all subsets of 60,000 reports; 25 cases with false alarms of 1e-8 each."""
     n, x = 60_000, m - 1
     design = subset_design(m, 1.0)._replace(omega=omega)
     constants = (m, omega, 1 << 31, 0, *start, (m - 1).bit_length())
@@ -81,25 +81,6 @@ def test_a_device_makes_the_report_of_the_batch_from_equal_words(k, eps):
         assert elements(out) == elements(rows[i].tolist())
         assert oracle.sample(plain[at:], value)["subset"] == elements(out)
         at = after
-
-
-def test_what_is_drawn_does_not_depend_on_how_words_come():
-    oracle = SS(100, 1.0, seed=4)
-    whole = oracle.randomize(np.arange(100)).columns["subset"]
-    again = SS(100, 1.0, seed=4)
-    parts = []
-
-    class Trickle:
-        def __init__(self):
-            self.words, self.at = source.WordSource(4).take(40_000), 0
-
-        def take(self, n):
-            n = min(n, 3)
-            self.at += n
-            return self.words[self.at - n : self.at]
-
-    parts = again._draw(np.arange(100), Trickle())["subset"]
-    np.testing.assert_array_equal(whole, parts)
 
 
 def test_the_sampler_takes_few_words():

@@ -12,6 +12,7 @@ whose frequencies are estimated; around the frequencies of the very users, (diag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -44,18 +45,23 @@ def estimate(oracle: MSS, counts: NDArray[Any], n: NDArray[Any]) -> tuple[Floats
     if len(seen) < len(n):
         require_rank([oracle.moduli[j] for j in seen], oracle.k)
     system = _restricted(system_of(oracle, n), seen)
-    begins = [0, *accumulate(oracle.moduli)]
-    b = np.zeros(oracle.k)
-    for i, j in enumerate(seen):
-        design = oracle.designs[j]
-        s = (counts[begins[j] : begins[j + 1]] / n[j] - design.q) / (design.p - design.q)
-        s *= system.weights[i]
-        system.spread(i, s, b)
-    solution = system.solve(b)
-    del b
+    solution = system.solve(_right_side(oracle, system, counts, n, seen))
     y = system.first_column(ROUGH)
     variances = _variances(system, [oracle.designs[j] for j in seen], n[seen], y.x, solution.x)
     return solution.x, np.sqrt(variances, out=variances), solution.iterations + y.iterations, solution.residual
+
+
+def _right_side(
+    oracle: MSS, system: NormalSystem, counts: NDArray[Any], n: NDArray[Any], seen: NDArray[np.int64]
+) -> Floats:
+    """A^T W s."""
+    ends, b = [*accumulate(oracle.moduli)], np.zeros(oracle.k)
+    for i, j in enumerate(seen):
+        design = oracle.designs[j]
+        s = counts[ends[j] - design.m : ends[j]] / n[j] - design.q
+        s *= system.weights[i] / (design.p - design.q)
+        system.spread(i, s, b)
+    return b
 
 
 def _restricted(system: NormalSystem, blocks: NDArray[np.int64]) -> NormalSystem:
@@ -89,8 +95,8 @@ def mean_variance(oracle: MSS, n: NDArray[Any], f: float = 0.0) -> float:
     system = system_of(oracle, n)
     y, k = system.first_column(ROUGH).x, oracle.k
     shared = [(1 - f) * max(k / design.m - 1, 0) / (k - 1) for design in oracle.designs]
-    marginals = [np.full(design.m, f + others) for design, others in zip(oracle.designs, shared, strict=True)]
-    return float(np.mean(_variances_at(system, oracle.designs, n, y, marginals)))
+    even = [np.full(design.m, f + others) for design, others in zip(oracle.designs, shared, strict=True)]
+    return float(np.mean(_variances_at(system, oracle.designs, n, y, even.__getitem__)))
 
 
 def predicted_mse(oracle: MSS, n: float = 1.0) -> float:
@@ -99,16 +105,15 @@ def predicted_mse(oracle: MSS, n: float = 1.0) -> float:
 
 
 def _variances(system: NormalSystem, designs: Any, n: NDArray[Any], y: Floats, f: Floats) -> Floats:
-    marginals = (_shares(system.totals(j, f)) for j in range(len(designs)))
+    def marginal(j: int) -> Floats:
+        totals = system.totals(j, f)
+        return np.clip(totals, 0, 1, out=totals)
+
     if system.k > EXACT:
-        return _variances_at(system, designs, n, y, marginals)
-    out = np.zeros(system.k)
-    _add_exact(system.moduli, _moments(system, designs, n), np.concatenate(list(marginals)), y, out)
+        return _variances_at(system, designs, n, y, marginal)
+    out, marginals = np.zeros(system.k), np.concatenate([marginal(j) for j in range(len(designs))])
+    _add_exact(system.moduli, _moments(system, designs, n), marginals, y, out)
     return out
-
-
-def _shares(totals: Floats) -> Floats:
-    return np.clip(totals, 0, 1, out=totals)
 
 
 def _moments(system: NormalSystem, designs: Any, n: NDArray[Any]) -> Floats:
@@ -152,13 +157,14 @@ def _add_exact(moduli, moments, marginals, y, out):
             out[x] += c0 * squares + c1 * squares_g + c2 * total * total + (c3 * total + c4 * total_g) * total_g
 
 
-def _variances_at(system: NormalSystem, designs: Any, n: NDArray[Any], y: Floats, marginals: Any) -> Floats:
+def _variances_at(
+    system: NormalSystem, designs: Any, n: NDArray[Any], y: Floats, marginal: Callable[[int], Floats]
+) -> Floats:
     out = np.zeros(system.k)
     total = float(np.sum(system.weights / system.moduli)) * system.k + system.ridge
-    for j, (design, marginal) in enumerate(zip(designs, marginals, strict=True)):
+    for j, design in enumerate(designs):
         weight = float(system.weights[j])
-        _add_block(design.m, weight, _coefficients(design, float(n[j]), weight, total), marginal, y, out)
-        del marginal  # before the next one is made
+        _add_block(design.m, weight, _coefficients(design, float(n[j]), weight, total), marginal(j), y, out)
     return out
 
 

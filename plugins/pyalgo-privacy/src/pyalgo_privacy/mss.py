@@ -54,7 +54,6 @@ def sample_mss(words: Sequence[int], at: int, x: int, blocks: Any, out: Any) -> 
         blocks[block][5],
         blocks[block][6],
         blocks[block][7],
-        blocks[block][8],
         out,
     )
     return block, at

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyalgo_privacy.combinadic import rank, subset_bits, unrank
 from pyalgo_privacy.fields import Field, refused
 from pyalgo_privacy.oracle import PureOracle
-from pyalgo_privacy.words import SHORT, Threshold, below, biased_word, exp, flip, threshold
+from pyalgo_privacy.words import SHORT, Threshold, exp, flip, threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,61 +42,70 @@ def sample_subset(
     omega: int,
     high: int,
     low: int,
-    start_high: int,
-    start_low: int,
+    digits: int,
     depth: int,
     bits: int,
     out: Any,
 ) -> int:
     """An omega-subset of [m], as bits, that has `x` with probability T / 2^64 and is uniform apart from that.
 
-    All bits begin independent, with a probability of few digits near omega / m. Then uniform values other than x are added
-    or taken away until the number is right. Which of two subsets of equal size comes out is a matter of names, so that
-    each is equally likely: exactly, and without omega draws. bits = (m - 1).bit_length().
+    All bits begin independent, 1 with probability digits / 2^depth near omega / m: "and" with a random word halves a
+    probability, "or" halves its distance to 1. Then uniform values other than x are added or taken away until the number is
+    right. Which of two subsets of equal size comes out is a matter of names, so that each is equally likely: exactly, and
+    without omega draws. bits = (m - 1).bit_length().
     """
     member, at = flip(words, at, high, low)
-    if at == SHORT:
-        return SHORT
     width = (m + 31) >> 5
-    for i in range(width):
-        word, at = biased_word(words, at, start_high, start_low, depth)
-        if at == SHORT:
-            return SHORT
-        out[i] = word
+    if at == SHORT or at + depth * width > len(words):
+        return SHORT
+    for j in range(width):
+        out[j] = 0
+    for i in range(depth):
+        if (digits >> i) & 1:
+            for j in range(width):
+                out[j] = out[j] | words[at + j]
+        else:
+            for j in range(width):
+                out[j] = out[j] & words[at + j]
+        at += width
     if m & 31:
         out[width - 1] = out[width - 1] & ((1 << (m & 31)) - 1)
     out[x >> 5] = (out[x >> 5] & ~(1 << (x & 31))) | (member << (x & 31))
     left = omega - count_ones(out, width)
     surplus = 1 if left < 0 else 0
-    step = 1 - 2 * surplus
-    while left != 0:
-        value, at = below(words, at, m, bits)
-        if at == SHORT:
+    left = left * (1 - 2 * surplus)
+    while left > 0:
+        if at >= len(words):
             return SHORT
-        word = out[value >> 5] & 0xFFFFFFFF
-        change = 1 ^ surplus ^ ((word >> (value & 31)) & 1)
-        if value == x:
-            change = 0
-        out[value >> 5] = word ^ (change << (value & 31))
-        left -= change * step
+        draws = words[at]
+        at += 1
+        for i in range(32 // bits):
+            value = (draws >> (i * bits)) & ((1 << bits) - 1)
+            if value < m and value != x and left > 0:
+                word = out[value >> 5] & 0xFFFFFFFF
+                change = 1 ^ surplus ^ ((word >> (value & 31)) & 1)
+                out[value >> 5] = word ^ (change << (value & 31))
+                left -= change
     return at
 
 
 class SubsetDesign(NamedTuple):
-    """Subset selection on m values: its constants, what the sampler begins with, and about how many words it takes."""
+    """Subset selection on m values: its constants, digits / 2^depth that the sampler begins with, and about how many words it
+    takes."""
 
     m: int
     omega: int
     truth: Threshold
     p: float
     q: float
-    start: Threshold
+    digits: int
+    depth: int
     words: int
 
     @property
     def constants(self) -> tuple[int, ...]:
         """Arguments of `sample_subset` from `m` to `bits`."""
-        return (self.m, self.omega, *self.truth[:2], *self.start, (self.m - 1).bit_length())
+        return (self.m, self.omega, *self.truth[:2], self.digits, self.depth, (self.m - 1).bit_length())
 
     @property
     def pairs(self) -> float:
@@ -151,25 +160,30 @@ def subset_size(m: int, eps: float, omega: str = "least") -> int:
     return min(floor, min(floor + 1, m - 1), key=lambda size: null_variance(m, size, eps))
 
 
-def _cheapest_start(m: int, omega: int) -> tuple[Threshold, int]:
-    """The a / 2^depth whose subsets take the fewest words to make: depth of them for 32 bits, and then the corrections.
+def _cheapest_start(m: int, omega: int) -> tuple[int, int, int]:
+    """(digits, depth, words): the digits / 2^depth whose subsets take the fewest words to make, and how many those are about.
 
-    0 is among them, where omega values are drawn one by one; that is best while omega is small.
+    That is depth words for 32 bits, and then the corrections, several to a word. 0 is among them, where omega values are drawn
+    one by one; that is best while omega is small.
     """
-    hit = m / 2 ** (m - 1).bit_length()  # the chance that (m - 1).bit_length() random bits are below m
+    bits = (m - 1).bit_length()
+    draws = 32 // bits * m / 2**bits  # of values below m, from one word
 
-    def words(odd: int, depth: int) -> float:
-        share = odd / 2**depth
+    def words(digits: int, depth: int) -> float:
+        share = digits / 2**depth
         mean, deviation = m * share - omega, math.sqrt(m * share * (1 - share))
-        z = mean / deviation if deviation else math.copysign(math.inf, mean)
-        ahead = deviation * math.exp(-z * z / 2) / math.sqrt(2 * math.pi) if deviation else 0.0
-        surplus = ahead + mean * (0.5 * math.erfc(-z / math.sqrt(2)))
+        surplus = max(mean, 0.0)
+        if deviation:
+            z = mean / deviation
+            surplus = deviation * math.exp(-z * z / 2) / math.sqrt(2 * math.pi) + mean * 0.5 * math.erfc(
+                -z / math.sqrt(2)
+            )
         lacking = surplus - mean
-        return depth * ((m + 31) // 32) + (surplus * m / omega + lacking * m / (m - omega)) / hit
+        return depth * ((m + 31) // 32) + (surplus * m / omega + lacking * m / (m - omega)) / draws
 
     starts = [(0, 0), *((odd, depth) for depth in range(1, 9) for odd in range(1, 2 ** (depth - 1) + 1, 2))]
-    odd, depth = min(starts, key=lambda start: words(*start))
-    return threshold(odd, 2**depth, up=False), 2 + math.ceil(words(odd, depth))
+    digits, depth = min(starts, key=lambda start: words(*start))
+    return digits, depth, 3 + math.ceil(words(digits, depth))
 
 
 class SubsetField(Field):
@@ -270,7 +284,7 @@ class SS(PureOracle):
     >>> len(message.columns["subset"]), message.bits
     (5, 14)
     >>> round(SS(k=1024, eps=1.0).variance(), 3), SS(k=1024, eps=1.0).message_bits()
-    (3.674, 856.0)
+    (3.674, 855.0)
     """
 
     name = "ss"

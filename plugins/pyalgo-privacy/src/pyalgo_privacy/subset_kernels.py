@@ -23,10 +23,10 @@ LARGEST_TABLE = (
 
 
 @njit(cache=True)
-def subset_users(words, begin, x, m, omega, high, low, start_high, start_low, depth, bits, rows):
+def subset_users(words, begin, x, m, omega, high, low, digits, depth, bits, rows):
     at = 0
     for i in range(begin, len(x)):
-        after = sample_subset(words, at, x[i], m, omega, high, low, start_high, start_low, depth, bits, rows[i])
+        after = sample_subset(words, at, x[i], m, omega, high, low, digits, depth, bits, rows[i])
         if after < 0:
             return i, at
         at = after
