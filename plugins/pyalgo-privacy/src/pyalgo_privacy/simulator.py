@@ -209,7 +209,8 @@ class AllomfreeSimulator:
             raise ValueError(
                 f"x[{users[wrong[0]]}, {attribute}] must be from 0 to {k - 1}, got {values[wrong[0]]}: that is what domains says"
             )
-        return values.astype(np.min_scalar_type(k - 1))
+        narrow: NDArray[Any] = values.astype(np.min_scalar_type(k - 1))
+        return narrow
 
     def _first_rounds(self, attribute: int, users: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         chain = self.plan.oracles[attribute].chain
