@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 import pytest
-from pyalgo import load
 from pyalgo_privacy import AllomfreeClient, AllomfreeServer
+
+from pyalgo import load
 
 GOLDEN = Path(__file__).parent / "golden"
 SECRET = b"a secret of the files of format 1"
