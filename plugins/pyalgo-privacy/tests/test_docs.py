@@ -36,3 +36,13 @@ def test_readme():
 def test_every_public_name_is_there():
     for name in pyalgo_privacy.__all__:
         assert getattr(pyalgo_privacy, name).__name__ == name
+
+
+def test_page_of_allomfree():
+    text = (PACK / "docs" / "allomfree.md").read_text()
+    blocks = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    examples = doctest.DocTestParser().get_doctest(blocks, {}, "allomfree.md", "allomfree.md", 0)
+    assert len(examples.examples) >= 10
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples).failed == 0
+    for mark in ("calibrations", "variances", "losses", "changes", "gains", "intervals"):
+        assert re.search(rf"<!-- {mark} -->\n\| .*<!-- /{mark} -->", text, re.DOTALL), mark

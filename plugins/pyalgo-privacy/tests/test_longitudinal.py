@@ -250,6 +250,33 @@ def test_privacy_after_rises_to_eps_perm(protocol):
     assert losses[-1] == pytest.approx(2, abs=1e-9)
 
 
+def history(chain, values):
+    """f64[outputs of all rounds]: the probabilities of all sequences of reports of a device that has these values in turn."""
+    first, second = round_matrix(chain, 1), round_matrix(chain, 2)
+    total = np.zeros(len(second) ** len(values))
+    distinct = sorted(set(values))
+    for memos in product(range(len(second)), repeat=len(distinct)):
+        chance = math.prod(first[value, memo] for value, memo in zip(distinct, memos, strict=True))
+        sequence = np.array([chance])
+        for value in values:
+            sequence = np.outer(sequence, second[memos[distinct.index(value)]]).reshape(-1)
+        total += sequence
+    return total
+
+
+@pytest.mark.parametrize("protocol", ["L-GRR", "L-OSUE"])
+def test_the_ledger_holds_between_histories_that_change_at_the_same_times(protocol):
+    """What it spends is eps_perm a value there; that a value has changed, and when, it does not hide."""
+    chain = LongitudinalOracle(2, 2.0, 1.0, protocol).chain
+    rounds = 8 if protocol == "L-GRR" else 4
+    changes = [history(chain, (a,) * (rounds // 2) + (b,) * (rounds // 2)) for a, b in ((0, 1), (1, 0))]
+    same = log_ratio(np.array(changes))
+    assert 2.0 < same <= 2 * 2.0
+    if protocol == "L-GRR":
+        constant = history(chain, (0,) * rounds)
+        assert log_ratio(np.array([constant, changes[0]])) > 2 * 2.0
+
+
 def test_variance_takes_arrays():
     oracle = LongitudinalOracle(5, 2.0, 1.0)
     f, n = np.array([0.5, 0.2, 0.05]), np.array([2000, 2000, 4000])

@@ -12,6 +12,7 @@ from pyalgo_privacy import (
     OLH,
     OUE,
     PGR,
+    SS,
     SUE,
     InvalidReport,
     ProtocolMismatch,
@@ -22,7 +23,7 @@ from pyalgo_privacy.reports import BitReader, BitWriter
 
 import pyalgo
 
-ORACLES = [GRR, SUE, OUE, HR, OLH, PGR]
+ORACLES = [GRR, SUE, OUE, HR, OLH, PGR, SS]
 HEADER = 33
 
 

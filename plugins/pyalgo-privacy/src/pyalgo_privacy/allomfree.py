@@ -86,7 +86,8 @@ class AllomfreeClient:
     """A device that draws one of its attributes, and tells of that one alone, round by round.
 
     Splitting a budget over d attributes has about d times the variance of drawing one of them. The draw must be made once and
-    for ever: a device that draws anew each round would spend the budget on every attribute.
+    for ever: a device that draws anew each round would spend the budget on every attribute. Other parameters are another
+    collection, with draws and a budget of its own, which comes on top.
 
     Parameters
     ----------
@@ -201,7 +202,7 @@ class SPL:
     >>> from pyalgo_privacy import SPL, LongitudinalOracle
     >>> split, drawn = SPL([8, 8, 8, 8], 2.0, 1.0), LongitudinalOracle(8, 2.0, 1.0)
     >>> float(round(split.plan.oracles[0].variance(0, 10_000) / drawn.variance(0, 2_500), 1))
-    6.6
+    5.4
     """
 
     def __init__(

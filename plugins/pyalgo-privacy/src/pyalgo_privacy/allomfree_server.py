@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyalgo import Algorithm, snapshot
+from pyalgo import Algorithm, SnapshotError, snapshot
 from pyalgo.arrays import Column, Ragged, read_batch
 from pyalgo.errors import at_row
 from pyalgo_privacy.allomfree import AllomfreePlan
@@ -23,8 +23,6 @@ from pyalgo_privacy.longitudinal import LongitudinalOracle
 from pyalgo_privacy.simulator import AllomfreeReports
 
 __all__ = ["AllomfreeEstimate", "AllomfreeServer"]
-
-_ROUNDS = (-(2**63), 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,7 @@ class AllomfreeServer(Algorithm):
     What is kept of a round are counts, 8 (d + sum of domains) bytes: no report and no user. So a late report counts in its
     own round, whenever it comes; and a report that comes twice counts twice, for who has sent what is not known here: what
     transports reports must deliver each once (the runner does, by its offsets). Estimates are of the users who reported.
+    The round is what the collector puts on a report, not the device: every new one takes memory.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ class AllomfreeServer(Algorithm):
 
     name = "privacy.allomfree"
     columns = {  # noqa: RUF012
-        "round": ("int64?", "when the report was made; 0 where the column is absent"),
+        "round": ("int64?", "the round that the report counts in; 0 where the column is absent"),
         "attribute": ("int64", "which one it tells of"),
         "value": ("int64?", "the reported value where the attribute's protocol is L-GRR, else -1"),
         "bits": ("list[uint8]?", "the bits, eight a byte, lowest first, where it is L-OSUE, else empty"),
@@ -271,15 +270,15 @@ class AllomfreeServer(Algorithm):
         try:
             loaded = cls(**params)
         except (TypeError, ValueError) as error:
-            raise snapshot.SnapshotError(f"snapshot is refused: {error}") from None
+            raise SnapshotError(f"snapshot is refused: {error}") from None
         d, width = len(loaded.plan.domains), 1 + loaded._width
         if len(payload) % (8 * width):
-            raise snapshot.SnapshotError(f"payload of {len(payload)} bytes is no table of {width} numbers a round")
+            raise SnapshotError(f"payload of {len(payload)} bytes is no table of {width} numbers a round")
         table = np.frombuffer(payload, "<i8").astype(np.int64).reshape(-1, width)
         most = np.repeat(table[:, 1 : 1 + d], loaded.plan.domains, axis=1)
         rounds = table[:, 0]
         if np.any(table[:, 1:] < 0) or np.any(table[:, 1 + d :] > most) or np.any(rounds[1:] <= rounds[:-1]):
-            raise snapshot.SnapshotError("snapshot has counts below 0 or above the reports, or rounds out of order")
+            raise SnapshotError("snapshot has counts below 0 or above the reports, or rounds out of order")
         loaded._of_round = {int(row[0]): row[1:].copy() for row in table}
         return loaded
 

@@ -71,7 +71,7 @@ class OLH(PureOracle):
     >>> from pyalgo_privacy import OLH
     >>> oracle = OLH(k=1000, eps=1.0)
     >>> oracle.message_bits(), round(oracle.variance(), 2)
-    (22.0, 3.74)
+    (22.0, 3.69)
     """
 
     name = "olh"

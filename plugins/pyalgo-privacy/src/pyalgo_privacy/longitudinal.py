@@ -52,7 +52,8 @@ class LongitudinalOracle(Pure):
 
     What a device sends is a second round of noise over a first one that it draws once a value and remembers, so that
     averaging over reports shows the first round alone, which is eps_perm-private. Each *different* value takes eps_perm anew.
-    That a value has changed is not hidden from who sees many reports; what it was, and has become, is.
+    What a value was, and has become, is protected so; that it has changed, and when, is not hidden from who sees many
+    reports, for a first round that changes shows.
 
     Parameters
     ----------
@@ -333,7 +334,11 @@ class LongitudinalClient:
         )
 
     def spent(self) -> float:
-        """The budget taken so far: eps_perm for each different value, of which there are at most k (LOLOHA: g) to tell."""
+        """The budget taken so far: eps_perm for each different value, of which there are at most k (LOLOHA: g) to tell.
+
+        It holds between histories that change at the same times; that a value has changed is not hidden by it. With
+        ``max_values=1`` and ``when_spent="suppress"`` nothing changes, and it holds between any.
+        """
         return self.oracle.eps_perm * len(self._reported)
 
     def to_bytes(self) -> bytes:

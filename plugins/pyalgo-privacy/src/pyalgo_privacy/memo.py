@@ -65,6 +65,9 @@ class Memo(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
+    def __init__(self, secret: bytes) -> None: ...
+
+    @abstractmethod
     def recall(self, label: str, draw: Callable[[Sequence[int]], _Output]) -> _Output:
         """What ``draw(words)`` gave when `label` was new; labels are ASCII without NUL."""
 

@@ -49,7 +49,9 @@ class AllomfreeReports:
     def batch(self) -> dict[str, list[Any]]:
         """The same reports as a batch of the server's columns, in the order of the users."""
         order = np.argsort(np.concatenate(self.users), kind="stable").tolist()
-        attribute, value, bits = [], [], []
+        attribute: list[int] = []
+        value: list[int] = []
+        bits: list[list[int]] = []
         for r, (oracle, column) in enumerate(zip(self.plan.oracles, self.columns, strict=True)):
             attribute += [r] * len(column)
             value += [-1] * len(column) if oracle.chain.unary else column.tolist()
@@ -119,7 +121,7 @@ class AllomfreeSimulator:
     >>> server.update(devices.round(people))
     >>> estimate = server.query()[0]
     >>> estimate.freq.round(2).tolist(), estimate.n
-    ([0.5, 0.5], 49910)
+    ([0.5, 0.5], 50133)
     """
 
     def __init__(
@@ -163,7 +165,8 @@ class AllomfreeSimulator:
         n = sum(map(len, self._users))
         if len(table) != n:
             raise ValueError(f"x must have a row for each of the {n} users that were fitted, got {len(table)}")
-        picked = [slice(None)] * len(self._users) if present is None else self._places(present, n)
+        everyone: list[slice | NDArray[np.int64]] = [slice(None)] * len(self._users)
+        picked = everyone if present is None else self._places(present, n)
         users = tuple(group[at] for group, at in zip(self._users, picked, strict=True))
         fresh = [
             self._column(table, r, group) for r, group in enumerate(users)
@@ -172,7 +175,7 @@ class AllomfreeSimulator:
         self.n_rounds += 1
         return AllomfreeReports(self.plan, self.n_rounds - 1, users, tuple(columns))
 
-    def _places(self, present: Any, n: int) -> list[NDArray[np.int64]]:
+    def _places(self, present: Any, n: int) -> list[slice | NDArray[np.int64]]:
         """Of each attribute's users, which are present."""
         there = np.asarray(present)
         if there.dtype != np.bool_ or there.shape != (n,):
@@ -206,7 +209,8 @@ class AllomfreeSimulator:
             raise ValueError(
                 f"x[{users[wrong[0]]}, {attribute}] must be from 0 to {k - 1}, got {values[wrong[0]]}: that is what domains says"
             )
-        return values.astype(np.min_scalar_type(k - 1))
+        narrow: NDArray[Any] = values.astype(np.min_scalar_type(k - 1))
+        return narrow
 
     def _first_rounds(self, attribute: int, users: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         chain = self.plan.oracles[attribute].chain

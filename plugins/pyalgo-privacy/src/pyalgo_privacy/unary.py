@@ -112,7 +112,7 @@ class SUE(UnaryOracle):
     --------
     >>> from pyalgo_privacy import OUE, SUE
     >>> round(SUE(k=100, eps=1.0).variance(), 3), round(OUE(k=100, eps=1.0).variance(), 3)
-    (3.917, 3.683)
+    (3.918, 3.683)
     """
 
     name = "sue"
