@@ -6,6 +6,7 @@ import itertools
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -398,3 +399,19 @@ def test_the_plan_of_given_moduli_tells_their_cost():
     assert plan.ratio == pytest.approx(predicted_mse(oracle) / SS(200, 1.0).variance(1 / 200), rel=1e-9)
     assert plan.bits == pytest.approx(oracle.message_bits())
     assert list(plan.bits_per_block) == oracle.message_bits(per_block=True).tolist()
+
+
+# Snapshots on file
+
+
+@pytest.mark.parametrize("oracle", [SS(20, 1.0, seed=1), MSS(40, 1.0, (17, 19, 23), seed=1)], ids=["ss", "mss"])
+def test_snapshots_and_reports_of_format_1_are_read(oracle):
+    """Made by `aggregator.update(oracle.randomize(arange(2000) % k))` and `encode_reports` of the same."""
+    folder = Path(__file__).parent / "golden"
+    snapshot, data = ((folder / f"{oracle.name}-1.{kind}").read_bytes() for kind in ("snapshot", "reports"))
+    aggregator = oracle.aggregator()
+    restored = type(aggregator).from_bytes(snapshot)
+    aggregator.update(decode_reports(data, oracle))
+    assert restored.to_bytes() == snapshot == aggregator.to_bytes()
+    assert restored.n_seen == 2000
+    assert np.abs(restored.query().freq - 1 / oracle.k).max() < 5 * restored.query().stderr.max()

@@ -153,8 +153,7 @@ def _searched(k: int, eps: float, counts: Iterable[int], seed: int) -> list[Modu
     for l in counts:  # noqa: E741
         for shape in _shapes(l, rng):
             moduli = coprime_near([share * small for share in shape])
-            found = moduli and _score(small, moduli, [1.0] * l)
-            if found:
+            if moduli and (found := _score(small, moduli)):
                 scored.append((found[0], sum(moduli) / small / l + bits_of(l) / small, l * found[1], shape))
     kept = _undominated(scored)
     tried: dict[tuple[int, ...], ModuliPlan] = {}
@@ -193,11 +192,13 @@ def coprime_near(targets: Sequence[float]) -> tuple[int, ...] | None:
     return tuple(sorted(moduli))
 
 
-def _score(k: int, moduli: Sequence[int], weights: Sequence[float]) -> tuple[float, int] | None:
-    """(error against equal weight on every value, steps of the solver), roughly; None where it takes too many."""
+def _score(k: int, moduli: Sequence[int]) -> tuple[float, int] | None:
+    """(error at equal weights, steps of the solver), roughly; None where it takes too many."""
     if rank(moduli, k) < k:
         return None
-    y = NormalSystem(k, np.array(moduli, np.int64), np.array(weights) / sum(weights)).first_column(ROUGH, ROUGH_STEPS)
+    y = NormalSystem(k, np.array(moduli, np.int64), np.full(len(moduli), 1 / len(moduli))).first_column(
+        ROUGH, ROUGH_STEPS
+    )
     return (trace(y.x) / k, y.iterations) if y.residual <= ROUGH else None
 
 

@@ -80,7 +80,8 @@ class MSS(FrequencyOracle):
     target_ratio : float
         For ``"auto"``: the mean squared error is to be at most so many times that of `SS`.
     block_weights : sequence of float, optional
-        Chances of the blocks up to a factor, kept to 2^-32; equal if left out, which is near the best there is.
+        Chances of the blocks up to a factor, kept to 2^-32; equal if left out. Weights that favour large moduli can lower
+        the error by 7 to 17 %, and lengthen reports by 10 to 24 %: about what larger moduli do.
     ridge : float
         Server's side: lambda of ``|| W^(1/2) (A f - s) ||^2 + lambda ||f||^2``, with W in reports. Above 0 estimates are biased
         towards 0; of use for badly conditioned moduli alone. It does not lift the condition above.

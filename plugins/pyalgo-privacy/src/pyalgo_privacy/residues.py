@@ -72,7 +72,7 @@ class NormalSystem:
 
     def times(self, z: Floats) -> Floats:
         """G z."""
-        out = self.ridge * z
+        out: Floats = self.ridge * z
         _subtract_product(self.moduli, self.weights, -1.0, z, out)
         return out
 

@@ -103,9 +103,10 @@ class SubsetDesign(NamedTuple):
     words: int
 
     @property
-    def constants(self) -> tuple[int, ...]:
+    def constants(self) -> tuple[int, int, int, int, int, int, int]:
         """Arguments of `sample_subset` from `m` to `bits`."""
-        return (self.m, self.omega, *self.truth[:2], self.digits, self.depth, (self.m - 1).bit_length())
+        bits = (self.m - 1).bit_length()
+        return self.m, self.omega, self.truth.high, self.truth.low, self.digits, self.depth, bits
 
     @property
     def pairs(self) -> float:
