@@ -93,7 +93,7 @@ def pareto() -> None:
         x, y = [plan.bits / longest for plan in plans], [plan.ratio for plan in plans]
         milliseconds = [1000 * plan.seconds for plan in plans]
         dots = ax.scatter(x, y, c=milliseconds, s=14, norm=LogNorm(), cmap="viridis")
-        figure.colorbar(dots, ax=ax, label="a query, ms (estimated)")
+        figure.colorbar(dots, ax=ax, label="solver, ms (estimated)")
         best = pick([plan for plan in plans if plan.ratio <= 1.3], k)
         ax.plot(best.bits / longest, best.ratio, "r*", markersize=11, label=f"auto: {len(best.moduli)} moduli")
         ax.axhline(1.3, color="grey", linewidth=0.8, linestyle=":", label="target_ratio = 1.3")
@@ -106,7 +106,7 @@ def pareto() -> None:
 
 def choice() -> str:
     rows = [
-        "| k | MSE / SS at most | moduli | bits / SS | MSE / SS | condition | a query, estimated |",
+        "| k | MSE / SS at most | moduli | bits / SS | MSE / SS | condition | solver, estimated |",
         "|---|---|---|---|---|---|---|",
     ]
     for k in SIZES:

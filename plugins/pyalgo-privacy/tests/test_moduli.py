@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from pyalgo_privacy import MSS, SS, InfeasibleBudget, ModuliPlan, choose_moduli
 from pyalgo_privacy.covariance import predicted_mse
@@ -168,3 +171,14 @@ def test_the_folder_is_the_systems(monkeypatch, tmp_path):
     monkeypatch.setattr(moduli.sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     assert moduli.cache_folder() == tmp_path / "local" / "pyalgo"
+
+
+def test_the_example_of_the_page():
+    page = (Path(__file__).parents[1] / "docs" / "mss.md").read_text(encoding="utf-8")
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    assert names["devices"].digest == names["oracle"].digest
+    truth = np.bincount(np.random.default_rng(0).zipf(1.5, 50_000) % 2000, minlength=2000) / 50_000
+    assert (names["low"][:5] < truth[:5]).all()
+    assert (truth[:5] < names["high"][:5]).all()

@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pyalgo_privacy.mss import require_rank
-from pyalgo_privacy.residues import NormalSystem, trace
+from pyalgo_privacy.residues import SUMS, NormalSystem, trace
 
 if TYPE_CHECKING:
     from pyalgo_privacy.mss import MSS
@@ -129,7 +129,7 @@ def _moments(system: NormalSystem, designs: Any, n: NDArray[Any]) -> Floats:
     return np.array(rows)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", fastmath=SUMS)
 def _add_exact(moduli, moments, marginals, y, out):
     """Row x + 1 of G^-1 is row x, shifted by one, plus (y_{x+1} y_{.+1} - y_{k-x-1} y_{k-.-1}) / y_0."""
     k = y.size
@@ -143,17 +143,18 @@ def _add_exact(moduli, moments, marginals, y, out):
         begin = 0
         for j in range(moduli.size):
             m = moduli[j]
-            sums[:m] = 0.0
+            b, g = sums[:m], marginals[begin : begin + m]
+            b[:] = 0.0
             for at in range(0, k, m):
-                for i in range(min(m, k - at)):
-                    sums[i] += row[at + i]
+                part = row[at : at + m]
+                for i in range(part.size):
+                    b[i] += part[i]
             squares = squares_g = total = total_g = 0.0
-            for i in range(m):
-                g = marginals[begin + i]
-                squares += sums[i] * sums[i]
-                squares_g += sums[i] * sums[i] * g
-                total += sums[i]
-                total_g += sums[i] * g
+            for i in range(b.size):
+                squares += b[i] * b[i]
+                squares_g += b[i] * b[i] * g[i]
+                total += b[i]
+                total_g += b[i] * g[i]
             begin += m
             c0, c1, c2, c3, c4 = moments[j]
             out[x] += c0 * squares + c1 * squares_g + c2 * total * total + (c3 * total + c4 * total_g) * total_g

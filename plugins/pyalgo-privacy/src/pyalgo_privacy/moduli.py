@@ -58,7 +58,8 @@ class ModuliPlan:
         Of a report, in expectation.
     bits_per_block : tuple of int
     seconds : float
-        Of a query on one core, estimated from the steps that the solver takes.
+        Of the two solutions in a query on one core, estimated from the steps that the solver takes. Exact standard errors, up
+        to k = 1024, take some milliseconds more.
     """
 
     moduli: tuple[int, ...]

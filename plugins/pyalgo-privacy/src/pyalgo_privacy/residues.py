@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 CHUNK = 1024  # residues whose sums are made and used while they are in the first cache
 TOLERANCE = 1e-10  # of the residual, relative to the right side's: far below the noise of any number of reports
 MOST_STEPS = 20_000
-_SUMS = {"reassoc", "nsz", "arcp", "contract"}  # let sums be vectorised; infinities and NaN keep their meaning
+SUMS = {"reassoc", "nsz", "arcp", "contract"}  # let sums be vectorised; infinities and NaN keep their meaning
 
 
 def rank(moduli: Sequence[int], k: int) -> int:
@@ -134,7 +134,7 @@ def _add_up(m, z, at, sums):
             sums[i] += part[i]
 
 
-@njit(cache=True, error_model="numpy", fastmath=_SUMS)
+@njit(cache=True, error_model="numpy", fastmath=SUMS)
 def _square(moduli, weights, z):
     """z^T A^T W A z."""
     total = 0.0
@@ -186,7 +186,7 @@ def _spread(m, scale, s, out):
             part[i] += scale * s[i]
 
 
-@njit(cache=True, error_model="numpy", fastmath=_SUMS)
+@njit(cache=True, error_model="numpy", fastmath=SUMS)
 def _dot(a, b):
     total = 0.0
     for i in range(a.size):
@@ -218,7 +218,7 @@ def _conjugate_gradients(moduli, weights, ridge, r, x, tolerance, steps):
     return done, np.sqrt(square / first) if first > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy", fastmath=_SUMS)
+@njit(cache=True, error_model="numpy", fastmath=SUMS)
 def _trace(y):
     k, total = y.size, 0.0
     for i in range(k):

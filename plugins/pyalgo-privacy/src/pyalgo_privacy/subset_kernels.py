@@ -111,7 +111,7 @@ def _has_table(m: int, omega: int) -> bool:
     return 4 * m * omega * _width(m, omega) <= LARGEST_TABLE
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)  # a table takes milliseconds to make, and many of them much memory
 def _binomials(m: int, omega: int) -> NDArray[np.uint32]:
     """C(c, i) for i = 1 ... omega and c < m, as 32-bit words, lowest first; all below C(m, omega), as omega is at most
     (m + 1) / 2."""
