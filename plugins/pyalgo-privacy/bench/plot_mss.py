@@ -1,6 +1,7 @@
 """The picture of the choice of moduli, and the reproduction of the paper's errors; both go into docs/mss.md.
 
     python plot_mss.py pareto     docs/mss_pareto.svg: error, bits and time of all plans that no other one beats
+    python plot_mss.py tables     the tables of plans and of attacks
     python plot_mss.py study      the table of mean squared errors, 100 trials of 10,000 users each; about ten minutes
 
 Run it where `pyalgo_privacy` is installed with matplotlib. Everything is seeded, so that a run gives the same table.
@@ -55,14 +56,14 @@ def study() -> str:
         for eps in EPSILONS:
             moduli = pick(choose_moduli(k, eps), k).moduli
             plain, ours = SS(k, eps, seed=1), MSS(k, eps, moduli, seed=2)
-            trace, null = predicted_mse(ours, USERS), plain.variance(0.0, USERS)
+            trace, plain_mean = predicted_mse(ours, USERS), plain.variance(1 / k, USERS)
             for shape in (zipf, spike):
                 freq = shape(k)
                 theirs, mine = squared_error(plain, freq, 3), squared_error(ours, freq, 4)
                 exact = ours.variance(freq, USERS).mean()
                 rows.append(
                     f"| {k} | {eps:g} | {shape.__name__} | {len(moduli)} | {ours.message_bits() / plain.message_bits():.3f} "
-                    f"| {trace / null:.3f} | {mine / theirs:.3f} | {mine / trace:.3f} | {mine / exact:.3f} |"
+                    f"| {trace / plain_mean:.3f} | {mine / theirs:.3f} | {mine / trace:.3f} | {mine / exact:.3f} |"
                 )
                 print(rows[-1], flush=True)
     return "\n".join(rows)
@@ -103,10 +104,41 @@ def pareto() -> None:
     figure.savefig(DOCS / "mss_pareto.svg", metadata={"Date": None})
 
 
+def choice() -> str:
+    rows = [
+        "| k | MSE / SS at most | moduli | bits / SS | MSE / SS | condition | a query, estimated |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for k in SIZES:
+        plans, longest = choose_moduli(k, 1.0, target_ratio=math.inf), SS(k, 1.0).message_bits()
+        for most in (1.05, 1.1, 1.2, 1.3, 1.5):
+            plan = pick([plan for plan in plans if plan.ratio <= most], k)
+            rows.append(
+                f"| {k} | {most} | {len(plan.moduli)} | {plan.bits / longest:.3f} | {plan.ratio:.3f} | {plan.kappa:.3g} "
+                f"| {1000 * plan.seconds:.2g} ms |"
+            )
+    return "\n".join(rows)
+
+
+def attack() -> str:
+    rows = ["| k | eps | SS | MSS, best attacker | MSS, as printed in the paper |", "|---|---|---|---|---|"]
+    for k in SIZES:
+        for eps in (0.5, 1.0, 2.0, 4.0):
+            ours = MSS(k, eps)
+            rows.append(
+                f"| {k} | {eps:g} | {SS(k, eps).attack_success():.3e} | {ours.attack_success():.3e} "
+                f"| {ours.attack_success('paper'):.3e} |"
+            )
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["pareto"]:
             pareto()
+        case ["tables"]:
+            write_between("choice", choice())
+            write_between("attack", attack())
         case ["study"]:
             write_between("study", study())
         case _:

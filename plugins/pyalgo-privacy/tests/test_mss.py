@@ -23,7 +23,6 @@ from pyalgo_privacy import (
 from pyalgo_privacy.combinadic import subset_bits
 from pyalgo_privacy.covariance import exact_covariance, item_variances, predicted_mse
 from pyalgo_privacy.moduli import plan_of
-from pyalgo_privacy.subset import elements
 from scipy.stats import chi2
 
 from pyalgo.testing import check_algorithm
@@ -69,16 +68,17 @@ def test_no_report_is_more_than_e_to_the_eps_times_as_likely_under_another_value
 def test_the_sampler_follows_the_channel(weights):
     """Chi-square of all (block, subset), n = 60,000 for each of three values; false alarms below 1e-7 together."""
     oracle, n = MSS(9, 1.0, (5, 7), block_weights=weights, seed=5), 60_000
-    number = {}
-    for block, design in enumerate(oracle.designs):
-        for subset in itertools.combinations(range(design.m), design.omega):
-            number[block, subset] = len(number)
+    reports = [
+        block << 16 | sum(1 << i for i in subset)
+        for block, design in enumerate(oracle.designs)
+        for subset in itertools.combinations(range(design.m), design.omega)
+    ]
     for x in (0, 6, 8):
         columns = oracle.randomize(np.full(n, x)).columns
-        rows = zip(columns["block"].tolist(), columns["subset"].tolist(), strict=True)
-        seen = np.bincount([number[block, tuple(elements(row))] for block, row in rows], minlength=len(number))
+        seen = np.bincount(columns["block"] << 16 | columns["subset"][:, 0], minlength=2 << 16)[reports]
+        assert seen.sum() == n
         expected = n * oracle.channel()[x]
-        assert ((seen - expected) ** 2 / expected).sum() < chi2.isf(1e-8, len(number) - 1)
+        assert ((seen - expected) ** 2 / expected).sum() < chi2.isf(1e-8, len(seen) - 1)
 
 
 def test_a_device_makes_the_report_of_the_batch_from_equal_words():
@@ -125,10 +125,12 @@ def test_estimates_are_unbiased(k, moduli, weights):
 
 
 @pytest.mark.claim("mss.3")
-def test_squared_errors_are_those_of_the_exact_covariance():
-    """The mean over 200 values and 60 trials has a standard deviation of about 1.3 %: 5 % is nearly four."""
+@pytest.mark.parametrize("eps", [1.0, 4.0])
+def test_squared_errors_are_those_of_the_exact_covariance(eps):
+    """The mean over 200 values and 60 trials has a standard deviation of about 1.3 %: 5 % is nearly four. At eps = 4 the others
+    of a residue are seen above the noise: by q (1 - q) the trace would be a quarter too small."""
     freq, n, rng = zipf(200), 20_000, np.random.default_rng(1)
-    oracle = MSS(200, 1.0, SIX, omega="round", seed=2)
+    oracle = MSS(200, eps, SIX, seed=2)
     errors = np.array([sampled(oracle, freq, n, rng).freq - freq for _ in range(60)])
     shares = n * np.array(oracle.shares)
     exact = np.trace(exact_covariance(oracle, shares, freq)) / 200
@@ -182,16 +184,16 @@ def test_spread_moduli_are_better_than_clustered_ones():
     """k = 500, eps = 2, all with about the same bits; the ratios of the error to that of subset selection."""
 
     def ratio(moduli):
-        return predicted_mse(MSS(500, 2.0, moduli, omega="round")) / SS(500, 2.0, omega="round").variance()
+        return predicted_mse(MSS(500, 2.0, moduli)) / SS(500, 2.0).variance(1 / 500)
 
-    assert ratio((199, 223, 241, 271, 307, 331)) == pytest.approx(1.327, rel=1e-3)
-    assert ratio((211, 223, 256, 263, 283, 323)) == pytest.approx(1.308, rel=1e-3)
+    assert ratio((199, 223, 241, 271, 307, 331)) == pytest.approx(1.327, rel=0.01)
+    assert ratio((211, 223, 256, 263, 283, 323)) == pytest.approx(1.308, rel=0.01)
     assert ratio((251, 253, 257, 263, 269, 271)) > 1.9
 
 
 def test_the_variance_of_a_number_is_the_mean_over_values():
     oracle = MSS(200, 1.0, SIX)
-    assert oracle.variance(0.0, 100) == pytest.approx(predicted_mse(oracle, 100), rel=0.02)
+    assert oracle.variance(1 / 200, 100) == pytest.approx(predicted_mse(oracle, 100), rel=0.01)
     assert oracle.variance(0.2, 100) > oracle.variance(0.0, 100)
     assert oracle.variance(0.0, 100) == pytest.approx(oracle.variance(0.0) / 100, rel=1e-9)
     uniform = oracle.variance(np.full(200, 1 / 200), 100).mean()
@@ -204,7 +206,7 @@ def test_one_modulus_of_k_is_subset_selection():
     one, plain = MSS(50, 1.0, [50]), SS(50, 1.0)
     for f in (0.0, 0.3):
         assert one.variance(f, 7) == pytest.approx(plain.variance(f, 7), rel=1e-9)
-    assert predicted_mse(one) == pytest.approx(plain.variance(0.0), rel=1e-9)
+    assert predicted_mse(one) == pytest.approx(plain.variance(1 / 50), rel=1e-9)
     np.testing.assert_allclose(one.variance(zipf(50)), plain.variance(zipf(50)), rtol=1e-5)
     assert one.message_bits() == plain.message_bits()
 
@@ -393,6 +395,6 @@ def test_the_printed_attack_wastes_guesses():
 
 def test_the_plan_of_given_moduli_tells_their_cost():
     plan, oracle = plan_of(200, 1.0, SIX), MSS(200, 1.0, SIX)
-    assert plan.ratio == pytest.approx(predicted_mse(oracle) / SS(200, 1.0).variance(), rel=1e-9)
+    assert plan.ratio == pytest.approx(predicted_mse(oracle) / SS(200, 1.0).variance(1 / 200), rel=1e-9)
     assert plan.bits == pytest.approx(oracle.message_bits())
     assert list(plan.bits_per_block) == oracle.message_bits(per_block=True).tolist()

@@ -34,7 +34,11 @@ ROUGH = 1e-7  # tolerance for G^-1 e_0: six digits of the standard errors
 
 
 def system_of(oracle: MSS, n: NDArray[Any]) -> NormalSystem:
-    """The normal equations for n_j reports of block j, each weighted by one over its variance at frequency 0."""
+    """The normal equations for n_j reports of block j, each weighted by one over the mean variance of its residues.
+
+    With h = omega / m, not with the q of a residue that nobody has, the trace of G^-1 is the mean squared error whatever the
+    frequencies are, but for what the variance of a few common values lacks. The two differ where 1 / m is not far below q.
+    """
     weights = np.asarray(n, float) * [design.information for design in oracle.designs]
     return NormalSystem(oracle.k, np.array(oracle.moduli, np.int64), weights, oracle.ridge)
 
@@ -89,9 +93,7 @@ def item_variances(oracle: MSS, n: NDArray[Any], f: Floats) -> Floats:
 
 
 def mean_variance(oracle: MSS, n: NDArray[Any], f: float = 0.0) -> float:
-    """The mean over values of the variance of one with frequency f while all others are equally frequent, as beyond k = 1024.
-
-    Even at f = 0 that is above tr(G^-1) / k where 1 / m_j is not far below q_j: others of the same residue are seen."""
+    """The mean over values of the variance of one with frequency f, all others being equally frequent; as beyond k = 1024."""
     system = system_of(oracle, n)
     y, k = system.first_column(ROUGH).x, oracle.k
     shared = [(1 - f) * max(k / design.m - 1, 0) / (k - 1) for design in oracle.designs]
@@ -100,7 +102,7 @@ def mean_variance(oracle: MSS, n: NDArray[Any], f: float = 0.0) -> float:
 
 
 def predicted_mse(oracle: MSS, n: float = 1.0) -> float:
-    """tr(G^-1) / k for n reports: the mean squared error of a histogram without heavy values, exact in O(k) from one solution."""
+    """tr(G^-1) / k for n reports: the mean squared error of a histogram without common values."""
     return trace(system_of(oracle, n * np.array(oracle.shares)).first_column().x) / oracle.k
 
 
@@ -174,7 +176,7 @@ def _coefficients(design: SubsetDesign, n: float, weight: float, total: float) -
     d, u = p - q, weight / total
     scale, slope = 1 / (n * d * d), d - 2 * (t1 - t2)
     others = slope / (m - 1)
-    level = 1 / (q * (1 - q))  # scale E_j = level b_j G^-1[x, x]
+    level = 1 / design.spread  # scale E_j = level b_j G^-1[x, x]
     return (
         level * (q - t2 + others),
         -level * others,

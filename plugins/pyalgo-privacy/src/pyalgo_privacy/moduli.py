@@ -27,7 +27,7 @@ from pyalgo_privacy.errors import InfeasibleBudget
 from pyalgo_privacy.fields import bits_of
 from pyalgo_privacy.oracle import integer
 from pyalgo_privacy.residues import NormalSystem, rank, trace
-from pyalgo_privacy.subset import null_variance, subset_size
+from pyalgo_privacy.subset import mean_variance, subset_size
 
 __all__ = ["ModuliPlan", "choose_moduli", "pick"]
 
@@ -51,7 +51,7 @@ class ModuliPlan:
     ----------
     moduli : tuple of int
     ratio : float
-        Mean squared error over that of subset selection, at frequency 0, from the exact trace of the covariance.
+        Mean squared error over that of subset selection where no value is common, from the trace of the covariance.
     kappa : float
         Condition number of the server's system.
     bits : float
@@ -208,11 +208,11 @@ def plan_of(
     if rank(moduli, k) < k:
         return None
     sizes = [subset_size(m, eps) for m in moduli]
-    information = [1 / null_variance(m, size, eps) / len(moduli) for m, size in zip(moduli, sizes, strict=True)]
+    information = [1 / mean_variance(m, size, eps) / len(moduli) for m, size in zip(moduli, sizes, strict=True)]
     y = NormalSystem(k, np.array(moduli, np.int64), np.array(information)).first_column(tolerance, most)
     if y.residual > tolerance:
         return None
-    ours, theirs = trace(y.x) / k, null_variance(k, subset_size(k, eps), eps)
+    ours, theirs = trace(y.x) / k, mean_variance(k, subset_size(k, eps), eps)
     bits = bits_per_block(moduli, eps)
     seconds = 2 * STEP_SECONDS * y.iterations * k * len(moduli)
     return ModuliPlan(tuple(moduli), ours / theirs, y.kappa, math.fsum(bits) / len(bits), bits, seconds)
@@ -248,7 +248,7 @@ def _pareto(plans: Iterable[ModuliPlan]) -> list[ModuliPlan]:
 
 def cache_path(k: int, eps: float, l: int | None, seed: int) -> Path:  # noqa: E741
     """Where the plans of these arguments are kept; a new version of the search takes a new name."""
-    return cache_folder() / f"moduli-1-{k}-{float(eps).hex()}-{l or 'any'}-{seed}.json"
+    return cache_folder() / f"moduli-2-{k}-{float(eps).hex()}-{l or 'any'}-{seed}.json"
 
 
 def cache_folder() -> Path:

@@ -57,6 +57,7 @@ def for_users(
     while begin < users:
         wanted = min((users - begin) * words_each, _BATCH) + 64
         fresh = max(wanted - kept, wanted // 2)
+        fresh += fresh & 1  # a seeded source makes words in pairs, and would lose half of the last one
         if len(room) < kept + fresh:
             room, old = np.empty(kept + fresh, np.int64), room
             room[:kept] = old[:kept]

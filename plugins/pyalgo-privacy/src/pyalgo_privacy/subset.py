@@ -126,9 +126,14 @@ class SubsetDesign(NamedTuple):
         return subset_bits(self.m, self.omega)
 
     @property
+    def spread(self) -> float:
+        """h (1 - h), h = omega / m: of one bit, in the mean over values. Whatever the frequencies are, omega bits are set."""
+        return self.omega * (self.m - self.omega) / self.m**2
+
+    @property
     def information(self) -> float:
-        """(p - q)^2 / (q (1 - q)): one over the variance at frequency 0, for one report."""
-        return (self.p - self.q) ** 2 / (self.q * (1 - self.q))
+        """(p - q)^2 / (h (1 - h)): one over the variance of one report's histogram, in the mean over values."""
+        return (self.p - self.q) ** 2 / self.spread
 
 
 def subset_design(m: int, eps: float, omega: str = "least") -> SubsetDesign:
@@ -143,10 +148,24 @@ def subset_design(m: int, eps: float, omega: str = "least") -> SubsetDesign:
 
 def null_variance(m: int, omega: int, eps: float) -> float:
     """n times the variance of the estimate of a value that nobody has: q (1 - q) / (p - q)^2."""
+    p, q = probabilities(m, omega, eps)
+    return q * (1 - q) / (p - q) ** 2
+
+
+def mean_variance(m: int, omega: int, eps: float) -> float:
+    """n times the variance in the mean over values, where none is common: h (1 - h) / (p - q)^2, h = omega / m.
+
+    That is a little more than `null_variance`, as there are no values that nobody has unless others have more.
+    """
+    p, q = probabilities(m, omega, eps)
+    return omega * (m - omega) / (m * (p - q)) ** 2
+
+
+def probabilities(m: int, omega: int, eps: float) -> tuple[float, float]:
+    """(p, q) in floating point."""
     weight = omega * math.exp(eps)
     p = weight / (weight + m - omega)
-    q = (p * (omega - 1) + (1 - p) * omega) / (m - 1)
-    return q * (1 - q) / (p - q) ** 2
+    return p, (p * (omega - 1) + (1 - p) * omega) / (m - 1)
 
 
 def subset_size(m: int, eps: float, omega: str = "least") -> int:
