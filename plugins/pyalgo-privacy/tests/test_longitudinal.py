@@ -373,6 +373,36 @@ def test_infeasible_budgets_say_what_is_feasible():
         LongitudinalOracle(4, 2.0, 1.0, "L-GRR", bits=2)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_half_a_draw_is_no_report(protocol):
+    """With any number of words there is the report that endless ones begin with, or an error."""
+    chain = oracle_of(protocol, 40, 4.0, 2.0).chain
+    words = np.random.default_rng(0).integers(0, 2**32, 200).tolist()
+    identity = chain.identity(words) if chain.has_identity else None
+    value = chain.memoized(identity, 39)
+    memo = chain.permanent(words, identity, value)
+    draws = [lambda part: chain.permanent(part, identity, value), lambda part: chain.instant(part, memo)]
+    for draw in draws + [chain.identity] * chain.has_identity:
+        drawn = [unless_short(draw, words[:n]) for n in range(len(words))]
+        refused = drawn.count(None)
+        assert drawn == [None] * refused + [draw(words)] * (len(words) - refused)
+        assert refused > 0 or (protocol == "dBitFlipPM" and draw is not draws[0])
+
+
+def unless_short(draw, words):
+    """What is drawn, or None where the words ran out."""
+    try:
+        return draw(words)
+    except ValueError:
+        return None
+
+
+def test_channels_too_large_to_list_are_refused():
+    for protocol in ("L-OSUE", "LOLOHA", "dBitFlipPM"):
+        with pytest.raises(ValueError, match="which are too many: ask for a smaller domain"):
+            oracle_of(protocol, 40, 4.0, 2.0).channel()
+
+
 def test_foreign_reports_are_refused():
     report = LongitudinalOracle(4, 2.0, 1.0).client().report(3)
     for other in (LongitudinalOracle(4, 2.0, 1.1), LongitudinalOracle(4, 2.0, 1.0, "L-GRR", "paper")):

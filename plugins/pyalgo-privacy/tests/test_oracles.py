@@ -207,6 +207,8 @@ def test_secret_words_come_from_the_system_and_never_twice():
     one, other = source.WordSource(None).take(1000), source.WordSource(None).take(1000)
     assert not np.array_equal(one, other)
     assert abs(one.mean() / 2**32 - 0.5) < 0.06  # 6.5 standard deviations
+    many = source.WordSource(None).take(200_000)  # more than are drawn at a time
+    assert len(np.unique(many)) > 199_900  # 5 pairs are equal on average
 
 
 def test_hadamard_supports_are_those_of_the_matrix():

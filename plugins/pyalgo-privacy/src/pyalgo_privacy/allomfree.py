@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from pyalgo_privacy.chains import drawn
 from pyalgo_privacy.errors import TamperedState
 from pyalgo_privacy.fields import bits_of
 from pyalgo_privacy.longitudinal import LongitudinalClient, LongitudinalOracle, Report, digest_of
@@ -140,7 +141,7 @@ class AllomfreeClient:
 
     def _drawn_attribute(self, words: Sequence[int]) -> int:
         d = len(self.plan.domains)
-        return below(words, 0, d, bits_of(d))[0] if d > 1 else 0
+        return drawn(*below(words, 0, d, bits_of(d))) if d > 1 else 0
 
     @property
     def attribute(self) -> int:

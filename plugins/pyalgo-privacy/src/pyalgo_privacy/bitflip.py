@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
-from pyalgo_privacy.chains import Budget, Chain, Output, W, whole
+from pyalgo_privacy.chains import Budget, Chain, Output, W, drawn, refuse_large, whole
 from pyalgo_privacy.oracle import integer
-from pyalgo_privacy.words import SHORT, below, flip, threshold, threshold_of
+from pyalgo_privacy.words import below, flip, threshold, threshold_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,9 +54,12 @@ class FlippedBits(Chain):
         """A uniform set of `bits` buckets, by Floyd's algorithm, as a bit a bucket."""
         chosen, at = 0, 0
         for last in range(self.buckets - self.bits, self.buckets):
-            drawn, at = below(words, at, last + 1, last.bit_length()) if last else (0, at)
-            assert at != SHORT
-            chosen |= 1 << (last if chosen >> drawn & 1 else drawn)
+            if last:
+                place, at = below(words, at, last + 1, last.bit_length())
+                drawn(place, at)
+            else:
+                place = 0
+            chosen |= 1 << (last if chosen >> place & 1 else place)
         return chosen.to_bytes((self.buckets + 7) // 8, "little")
 
     def chosen(self, identity: Output | None) -> list[int]:
@@ -73,7 +76,7 @@ class FlippedBits(Chain):
         for i, bucket in enumerate(self.chosen(identity)):
             chance = truth if bucket == value else others
             bit, at = flip(words, at, chance.high, chance.low)
-            told |= bit << i
+            told |= drawn(bit, at) << i
         return told.to_bytes((self.bits + 7) // 8, "little")
 
     def instant(self, words: Sequence[int], memo: Output) -> Output:
@@ -95,6 +98,9 @@ class FlippedBits(Chain):
 
         import numpy as np
 
+        refuse_large(
+            math.comb(self.buckets, self.bits) << self.bits, f"{self.bits} bits of all sets of {self.bits} buckets"
+        )
         sets = list(combinations(range(self.buckets), self.bits))
         rows = []
         for x in range(self.k):

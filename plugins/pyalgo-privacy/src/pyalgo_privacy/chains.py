@@ -171,11 +171,11 @@ class GrrChain(Chain):
         refuse_blind(min(t1 * k - W, t2 * k - W), budget)
 
     def permanent(self, words: Sequence[int], identity: Output | None, value: int) -> int:
-        return sample_grr(words, 0, value, self.k, self.first.high, self.first.low, self._bits)[0]
+        return drawn(*sample_grr(words, 0, value, self.k, self.first.high, self.first.low, self._bits))
 
     def instant(self, words: Sequence[int], memo: Output) -> int:
         assert isinstance(memo, int)
-        return sample_grr(words, 0, memo, self.k, self.second.high, self.second.low, self._bits)[0]
+        return drawn(*sample_grr(words, 0, memo, self.k, self.second.high, self.second.low, self._bits))
 
     def supported(self, identity: Output | None, payload: Output) -> tuple[int]:
         assert isinstance(payload, int)
@@ -194,6 +194,21 @@ class GrrChain(Chain):
 
     def message_bits(self) -> int:
         return (self.k - 1).bit_length()
+
+
+def drawn(value: int, at: int) -> int:
+    """`value`, if the words were enough for it: half a draw has other probabilities."""
+    if at == SHORT:
+        raise ValueError(
+            "the words ran out before the report was drawn: give an endless sequence, such as SecretWords()"
+        )
+    return value
+
+
+def refuse_large(outputs: int, what: str) -> None:
+    """Refuse to list the probabilities of more outputs than one can look at."""
+    if outputs > 2**20:
+        raise ValueError(f"channel() lists {what}, which are too many: ask for a smaller domain")
 
 
 def refuse_blind(difference: int, budget: Budget) -> None:
@@ -228,7 +243,7 @@ class UnaryChain(Chain):
     def permanent(self, words: Sequence[int], identity: Output | None, value: int) -> bytes:
         truth, others = self.first
         out = [0] * ((self.k + 31) // 32)
-        sample_unary(words, 0, value, self.k, truth.high, truth.low, *others, out)
+        drawn(0, sample_unary(words, 0, value, self.k, truth.high, truth.low, *others, out))
         return self._packed(out)
 
     def instant(self, words: Sequence[int], memo: Output) -> bytes:
@@ -236,7 +251,7 @@ class UnaryChain(Chain):
         out, at = [], 0
         for i in range(0, len(memo), 4):
             word, at = self._again(words, at, int.from_bytes(memo[i : i + 4], "little"), *self.second[1])
-            out.append(word)
+            out.append(drawn(word, at))
         out[-1] &= 0xFFFFFFFF >> (-self.k & 31)  # no bits beyond the first k
         return self._packed(out)
 
@@ -256,6 +271,7 @@ class UnaryChain(Chain):
     def channel(self) -> NDArray[Any]:
         import numpy as np
 
+        refuse_large(1 << self.k, f"the 2^{self.k} rows of {self.k} bits")
         ones = (np.arange(1 << self.k)[:, None] >> np.arange(self.k)) & 1 == 1
         rows = []
         for x in range(self.k):

@@ -52,6 +52,7 @@ class FrequencyEstimate:
         """Lower and upper ends of intervals that each hold the true frequency with probability `level`, by normal theory.
 
         Around unbiased estimates alone: a postprocessed one has no such interval, and is refused.
+        Where only a handful of reports support a value, as with much budget and few users, they are somewhat too short.
         """
         if not 0 < level < 1:
             raise ValueError(f"level must be between 0 and 1, got {level!r}")

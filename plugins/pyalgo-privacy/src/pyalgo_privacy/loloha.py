@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from pyalgo_privacy.chains import Budget, Chain, GrrChain, Output
+from pyalgo_privacy.chains import Budget, Chain, GrrChain, Output, drawn, refuse_large
 from pyalgo_privacy.hashing import LinearHash
 from pyalgo_privacy.words import SHORT, below
 
@@ -51,9 +51,8 @@ class HashChain(Chain):
         """a + prime b of the hash function v -> (a v + b mod prime) mod g."""
         prime, bits = self._hash.prime, self._hash.bits
         a, at = below(words, 0, prime, bits)
-        b, at = below(words, at, prime, bits)
-        assert at != SHORT
-        return a + prime * b
+        b, at = below(words, at, prime, bits) if at != SHORT else (0, at)
+        return drawn(a + prime * b, at)
 
     def memoized(self, identity: Output | None, x: int) -> int:
         assert isinstance(identity, int)
@@ -76,6 +75,7 @@ class HashChain(Chain):
         """Over all g^k functions, each as likely as any other; the family in use is as good as those on pairs of values."""
         import numpy as np
 
+        refuse_large(self.g**self.k, f"all functions of {self.k} values to {self.g}")
         of_hash = self._grr.channel()
         functions = list(product(range(self.g), repeat=self.k))
         rows = [[of_hash[function[x]] / len(functions) for function in functions] for x in range(self.k)]

@@ -270,7 +270,7 @@ class LongitudinalClient:
         place, for silence would tell that the value is new.
     memo : str or Memo
         ``"derived"`` from the secret by HMAC-SHA256, so that nothing but the ledger must survive; or ``"kept"``: drawn from
-        the operating system and kept in `to_bytes`.
+        the operating system and kept in `to_bytes`, which must be stored before a report leaves.
     attribute : int
         Which one, where there are several.
     digest : str, optional
