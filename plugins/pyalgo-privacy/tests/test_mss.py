@@ -248,6 +248,22 @@ def test_moduli_just_large_enough_tell_all_frequencies_and_smaller_ones_none(mod
 
 
 @pytest.mark.claim("mss.4")
+@pytest.mark.parametrize("moduli", [(97, 101, 103, 107), (40, 41, 43, 47, 53, 59)])
+def test_what_rounding_would_decide_is_refused(moduli):
+    """At the bound, where condition numbers are 1e16; with a ridge there is an answer."""
+    k = sum(m - 1 for m in moduli) + 1
+    oracle = MSS(k, 2.0, moduli, seed=1)
+    aggregator = oracle.aggregator()
+    aggregator.update(oracle.randomize(np.zeros(2000, int)))
+    for ask in (aggregator.query, oracle.variance):
+        with pytest.raises(IdentifiabilityError, match="exact arithmetic alone"):
+            ask()
+    ridged = MSS(k, 2.0, moduli, ridge=100.0, seed=1).aggregator()
+    ridged.update(oracle.randomize(np.zeros(2000, int)))
+    assert np.isfinite(ridged.query().stderr).all()
+
+
+@pytest.mark.claim("mss.4")
 def test_blocks_without_reports_take_no_part():
     oracle = MSS(20, 1.0, (11, 13, 9), seed=1)
     columns = oracle.randomize(np.arange(3000) % 20).columns

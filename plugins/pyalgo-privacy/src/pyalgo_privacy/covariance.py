@@ -20,8 +20,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pyalgo_privacy.errors import IdentifiabilityError
 from pyalgo_privacy.mss import require_rank
-from pyalgo_privacy.residues import SUMS, NormalSystem, trace
+from pyalgo_privacy.residues import SUMS, NormalSystem, Solution, trace
 
 if TYPE_CHECKING:
     from pyalgo_privacy.mss import MSS
@@ -31,6 +32,7 @@ Floats = NDArray[np.float64]
 
 EXACT = 1024  # values up to which all of G^-1 is gone through for the standard errors
 ROUGH = 1e-7  # tolerance for G^-1 e_0: six digits of the standard errors
+WORST_CONDITION = 1e9  # moduli worth using have 5 to 500
 
 
 def system_of(oracle: MSS, n: NDArray[Any]) -> NormalSystem:
@@ -49,10 +51,21 @@ def estimate(oracle: MSS, counts: NDArray[Any], n: NDArray[Any]) -> tuple[Floats
     if len(seen) < len(n):
         require_rank([oracle.moduli[j] for j in seen], oracle.k)
     system = _restricted(system_of(oracle, n), seen)
+    y = first_column(system)
     solution = system.solve(_right_side(oracle, system, counts, n, seen))
-    y = system.first_column(ROUGH)
     variances = _variances(system, [oracle.designs[j] for j in seen], n[seen], y.x, solution.x)
     return solution.x, np.sqrt(variances, out=variances), solution.iterations + y.iterations, solution.residual
+
+
+def first_column(system: NormalSystem) -> Solution:
+    """G^-1 e_0; `IdentifiabilityError` where G is so badly conditioned that rounding would decide about it."""
+    y = system.first_column(ROUGH)
+    if y.residual > ROUGH or y.kappa > WORST_CONDITION:
+        raise IdentifiabilityError(
+            f"moduli {system.moduli.tolist()} tell k = {system.k} frequencies in exact arithmetic alone: the condition number is "
+            f"{y.kappa:.1g}, and must be at most {WORST_CONDITION:.1g}. Take larger moduli or more of them, or a ridge"
+        )
+    return y
 
 
 def _right_side(
@@ -89,13 +102,13 @@ def item_variances(oracle: MSS, n: NDArray[Any], f: Floats) -> Floats:
     u_j = B_j 1 ~ w_j / sum_i(w_i k / m_i).
     """
     system = system_of(oracle, n)
-    return _variances(system, oracle.designs, n, system.first_column(ROUGH).x, f)
+    return _variances(system, oracle.designs, n, first_column(system).x, f)
 
 
 def mean_variance(oracle: MSS, n: NDArray[Any], f: float = 0.0) -> float:
     """The mean over values of the variance of one with frequency f, all others being equally frequent; as beyond k = 1024."""
     system = system_of(oracle, n)
-    y, k = system.first_column(ROUGH).x, oracle.k
+    y, k = first_column(system).x, oracle.k
     shared = [(1 - f) * max(k / design.m - 1, 0) / (k - 1) for design in oracle.designs]
     even = [np.full(design.m, f + others) for design, others in zip(oracle.designs, shared, strict=True)]
     return float(np.mean(_variances_at(system, oracle.designs, n, y, even.__getitem__)))

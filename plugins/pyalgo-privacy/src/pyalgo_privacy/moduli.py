@@ -92,7 +92,7 @@ def choose_moduli(
     bits_budget : float, optional
         Plans with more bits a report are left out.
     seed : int
-        Of the sets that are tried. Equal arguments give equal plans.
+        Of the sets that are tried. Equal arguments give equal plans, on machines that round sums alike.
     cache : bool
         Keep the plans in the user's folder of caches (``PYALGO_CACHE``, else ``XDG_CACHE_HOME`` or its like), and take them from
         there. What is read is checked first; what does not hold is made anew.
@@ -204,7 +204,7 @@ def _score(k: int, moduli: Sequence[int]) -> tuple[float, int] | None:
 
 
 def plan_of(
-    k: int, eps: float, moduli: Sequence[int], tolerance: float = 1e-10, most: int = 20_000
+    k: int, eps: float, moduli: Sequence[int], tolerance: float = 1e-10, most: int = 10_000
 ) -> ModuliPlan | None:
     """The plan of given moduli; None where the solver takes more than `most` steps, or they do not determine k frequencies."""
     if rank(moduli, k) < k:

@@ -99,7 +99,8 @@ class MSS(FrequencyOracle):
     Raises
     ------
     IdentifiabilityError
-        If the moduli are too few or too small to tell k frequencies.
+        If the moduli are too few or too small to tell k frequencies. From `variance` and queries also where they just do,
+        in exact arithmetic alone.
     ValueError
         For moduli below 2 or with a common factor, naming them, and other parameters out of range.
 

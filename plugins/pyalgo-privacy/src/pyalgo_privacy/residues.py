@@ -9,6 +9,7 @@ gather. G depends on x - x' alone, so it is a symmetric Toeplitz matrix with g(d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +23,7 @@ Floats = NDArray[np.float64]
 
 CHUNK = 1024  # residues whose sums are made and used while they are in the first cache
 TOLERANCE = 1e-10  # of the residual, relative to the right side's: far below the noise of any number of reports
-MOST_STEPS = 20_000
+MOST_STEPS = 10_000
 SUMS = {"reassoc", "nsz", "arcp", "contract"}  # let sums be vectorised; infinities and NaN keep their meaning
 
 
@@ -114,14 +115,15 @@ def diagonal(y: Floats) -> Floats:
 
 
 def _condition(steps: Floats) -> float:
-    """Largest over smallest eigenvalue of the Lanczos matrix that conjugate gradients make of their steps."""
+    """Largest over smallest eigenvalue of the Lanczos matrix that conjugate gradients make of their steps; infinite where
+    rounding has made the smallest one negative."""
     alpha, beta = steps
     if alpha.size == 0:
         return 1.0
     main = 1.0 / alpha
     main[1:] += beta[:-1] / alpha[:-1]
     values = eigvalsh_tridiagonal(main, np.sqrt(beta[:-1]) / alpha[:-1]) if alpha.size > 1 else main
-    return float(values[-1] / values[0])
+    return float(values[-1] / values[0]) if values[0] > 0 else math.inf
 
 
 @njit(cache=True, error_model="numpy")
