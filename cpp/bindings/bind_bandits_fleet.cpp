@@ -1,0 +1,184 @@
+#include <pybind11/stl.h>
+#include <pybind11/typing.h>
+
+#include <mutex>
+#include <shared_mutex>
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+#include "pyalgo/bandits.hpp"
+
+namespace py = pybind11;
+
+namespace pyalgo::bindings {
+namespace {
+
+using namespace bandits;
+
+using Ids = Array<std::int64_t>;
+
+template <class T>
+py::array_t<T> table(const std::vector<T>& values, std::size_t rows) {
+  const auto columns = rows > 0 ? values.size() / rows : 0;
+  return py::array_t<T>({static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(columns)}, values.data());
+}
+
+// Readers share the fleet, writers have it alone. The interpreter lock is released first, so that nobody waits for it
+// while it holds the fleet.
+class FleetHolder {
+ public:
+  FleetHolder(const EliminationSettings& elimination, const LossScale& scale, bool single, bool strict, bool hashed,
+              std::uint64_t bandits)
+      : fleet_({elimination, scale, single, strict, hashed}, bandits) {}
+
+  py::array_t<std::uint16_t> select(const Ids& ids, unsigned threads) const {
+    py::array_t<std::uint16_t> arms(ids.size());
+    std::uint16_t* to = arms.mutable_data();
+    {
+      const py::gil_scoped_release unlocked;
+      const std::shared_lock<std::shared_mutex> lock(mutex_);
+      fleet_.select(view(ids), to, threads);
+    }
+    return arms;
+  }
+  using Next = py::typing::Tuple<py::array_t<std::uint16_t>, py::array_t<std::uint32_t>>;
+  Next update(const Ids& ids, const py::object& arms, const py::object& tokens, const Array<double>& losses,
+              unsigned threads) {
+    const auto column = [](const py::object& given) { return given.is_none() ? Ids(0) : py::cast<Ids>(given); };
+    const Ids arms_given = column(arms), tokens_given = column(tokens);
+    py::array_t<std::uint16_t> next(ids.size());
+    py::array_t<std::uint32_t> next_tokens(ids.size());
+    std::uint16_t* to = next.mutable_data();
+    std::uint32_t* tokens_to = next_tokens.mutable_data();
+    {
+      const py::gil_scoped_release unlocked;
+      const std::unique_lock<std::shared_mutex> lock(mutex_);
+      fleet_.update({view(ids), view(arms_given), view(tokens_given), view(losses)}, to, tokens_to, threads);
+    }
+    return py::make_tuple(next, next_tokens);
+  }
+  std::uint64_t add(std::uint64_t count) {
+    const std::unique_lock<std::shared_mutex> lock(mutex_);
+    return fleet_.add(count);
+  }
+  void add_ids(const Ids& ids) {
+    const std::unique_lock<std::shared_mutex> lock(mutex_);
+    fleet_.add(view(ids));
+  }
+  void remove(const Ids& ids) {
+    const std::unique_lock<std::shared_mutex> lock(mutex_);
+    fleet_.remove(view(ids));
+  }
+  void reset(const Ids& ids) {
+    const std::unique_lock<std::shared_mutex> lock(mutex_);
+    fleet_.reset(view(ids));
+  }
+  void merge(const FleetHolder& other) {
+    const py::gil_scoped_release unlocked;
+    if (&other == this) {
+      const std::unique_lock<std::shared_mutex> lock(mutex_);
+      fleet_.merge(fleet_);
+      return;
+    }
+    const std::scoped_lock lock(mutex_, other.mutex_);
+    fleet_.merge(other.fleet_);
+  }
+  py::dict states(const Ids& ids) const {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    const Fleet::States states = fleet_.states(view(ids));
+    const auto rows = static_cast<std::size_t>(ids.size());
+    py::dict found;
+    found["arm"] = to_array(states.arms);
+    found["epoch"] = to_array(states.epochs);
+    found["n_active"] = to_array(states.active);
+    found["token"] = to_array(states.tokens);
+    found["sums"] = table(states.sums, rows);
+    found["counts"] = table(states.counts, rows);
+    found["means"] = table(states.means, rows);
+    return found;
+  }
+  py::array_t<std::int64_t> ids() const {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    return to_array(fleet_.ids());
+  }
+  py::dict summary() const {
+    Fleet::Summary summary;
+    {
+      const py::gil_scoped_release unlocked;
+      const std::shared_lock<std::shared_mutex> lock(mutex_);
+      summary = fleet_.summary();
+    }
+    py::dict found;
+    found["bandits"] = summary.bandits;
+    found["committed"] = summary.committed;
+    found["plays"] = summary.plays;
+    found["foreign"] = summary.foreign;
+    found["committed_to"] = to_array(summary.committed_to);
+    found["playing"] = to_array(summary.playing);
+    found["epochs"] = to_array(summary.epochs);
+    found["failure"] = summary.failure;
+    found["regret_bound"] = summary.regret_bound;
+    return found;
+  }
+  std::uint64_t size() const {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    return fleet_.size();
+  }
+  std::uint64_t n_seen() const {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    return fleet_.n_seen();
+  }
+  std::size_t nbytes() const {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    return fleet_.nbytes();
+  }
+  py::bytes save() const {
+    std::string payload;
+    {
+      const py::gil_scoped_release unlocked;
+      const std::shared_lock<std::shared_mutex> lock(mutex_);
+      SnapshotWriter out;
+      fleet_.save(out);
+      payload = std::move(out).finish();
+    }
+    return py::bytes(payload);
+  }
+  void load(const py::bytes& payload) {
+    const std::string_view bytes = payload;
+    const py::gil_scoped_release unlocked;
+    SnapshotReader in({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    fleet_.load(in);
+    in.finish();
+  }
+
+ private:
+  Fleet fleet_;
+  mutable std::shared_mutex mutex_;
+};
+
+}  // namespace
+
+void bind_bandit_fleets(py::module_& m) {
+  py::class_<FleetHolder>(m, "TallyingFleet", "Millions of eliminations with equal parameters.")
+      .def(py::init<const EliminationSettings&, const LossScale&, bool, bool, bool, std::uint64_t>(), py::kw_only(),
+           py::arg("elimination"), py::arg("scale"), py::arg("single"), py::arg("strict"), py::arg("hashed"),
+           py::arg("bandits"))
+      .def("select", &FleetHolder::select, py::arg("ids"), py::arg("threads"))
+      .def("update", &FleetHolder::update, py::arg("ids"), py::arg("arms"), py::arg("tokens"), py::arg("losses"),
+           py::arg("threads"))
+      .def("add", &FleetHolder::add, py::arg("count"))
+      .def("add_ids", &FleetHolder::add_ids, py::arg("ids"))
+      .def("remove", &FleetHolder::remove, py::arg("ids"))
+      .def("reset", &FleetHolder::reset, py::arg("ids"))
+      .def("merge", &FleetHolder::merge, py::arg("other"))
+      .def("states", &FleetHolder::states, py::arg("ids"))
+      .def("ids", &FleetHolder::ids)
+      .def("summary", &FleetHolder::summary)
+      .def("save", &FleetHolder::save)
+      .def("load", &FleetHolder::load, py::arg("payload"))
+      .def_property_readonly("size", &FleetHolder::size)
+      .def_property_readonly("n_seen", &FleetHolder::n_seen)
+      .def_property_readonly("nbytes", &FleetHolder::nbytes);
+}
+
+}  // namespace pyalgo::bindings
