@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOUNDATION = {"growth", "span", "bits", "simd", "rng", "parallel", "snapshot"}
+FOUNDATION = {"growth", "pages", "span", "bits", "simd", "rng", "parallel", "snapshot"}
 GROUND_FLOOR = {"algorithm", "errors", "snapshot", "arrays", "arrow", "registry"}
 ALGORITHMS = {"bandits", "completion", "hamming", "rns", "submodular"}
 MIDDLE = {"stream", "scale", "testing"}

@@ -14,6 +14,8 @@ namespace {
 
 using namespace bandits;
 
+using Fields = py::typing::Dict<py::str, py::object>;
+
 using Integers = py::array_t<std::int64_t>;
 using Reals = py::array_t<double>;
 
@@ -83,10 +85,10 @@ class DeskHolder {
     }
     return py::make_tuple(means, counts, desk_.n_open());
   }
-  py::dict report() const {
+  Fields report() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto report = dynamic_cast<const Elimination&>(desk_.policy()).report();
-    py::dict found;
+    Fields found;
     found["active"] = mask(report.active);
     found["radii"] = to_array(report.radii);
     found["lower"] = to_array(report.lower);

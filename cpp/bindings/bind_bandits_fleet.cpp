@@ -1,12 +1,14 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <cstring>
 #include <mutex>
 #include <shared_mutex>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "pyalgo/bandits.hpp"
+#include "pyalgo/pages.hpp"
 
 namespace py = pybind11;
 
@@ -14,6 +16,8 @@ namespace pyalgo::bindings {
 namespace {
 
 using namespace bandits;
+
+using Fields = py::typing::Dict<py::str, py::object>;
 
 using Ids = Array<std::int64_t>;
 
@@ -44,8 +48,8 @@ class FleetHolder {
   using Next = py::typing::Tuple<py::array_t<std::uint16_t>, py::array_t<std::uint32_t>>;
   Next update(const Ids& ids, const py::object& arms, const py::object& tokens, const Array<double>& losses,
               unsigned threads) {
-    const auto column = [](const py::object& given) { return given.is_none() ? Ids(0) : py::cast<Ids>(given); };
-    const Ids arms_given = column(arms), tokens_given = column(tokens);
+    const auto arms_given = arms.is_none() ? Array<std::uint16_t>(0) : py::cast<Array<std::uint16_t>>(arms);
+    const auto tokens_given = tokens.is_none() ? Ids(0) : py::cast<Ids>(tokens);
     py::array_t<std::uint16_t> next(ids.size());
     py::array_t<std::uint32_t> next_tokens(ids.size());
     std::uint16_t* to = next.mutable_data();
@@ -83,11 +87,11 @@ class FleetHolder {
     const std::scoped_lock lock(mutex_, other.mutex_);
     fleet_.merge(other.fleet_);
   }
-  py::dict states(const Ids& ids) const {
+  Fields states(const Ids& ids) const {
     const std::shared_lock<std::shared_mutex> lock(mutex_);
     const Fleet::States states = fleet_.states(view(ids));
     const auto rows = static_cast<std::size_t>(ids.size());
-    py::dict found;
+    Fields found;
     found["arm"] = to_array(states.arms);
     found["epoch"] = to_array(states.epochs);
     found["n_active"] = to_array(states.active);
@@ -101,14 +105,14 @@ class FleetHolder {
     const std::shared_lock<std::shared_mutex> lock(mutex_);
     return to_array(fleet_.ids());
   }
-  py::dict summary() const {
+  Fields summary() const {
     Fleet::Summary summary;
     {
       const py::gil_scoped_release unlocked;
       const std::shared_lock<std::shared_mutex> lock(mutex_);
       summary = fleet_.summary();
     }
-    py::dict found;
+    Fields found;
     found["bandits"] = summary.bandits;
     found["committed"] = summary.committed;
     found["plays"] = summary.plays;
@@ -133,22 +137,29 @@ class FleetHolder {
     return fleet_.nbytes();
   }
   py::bytes save() const {
-    std::string payload;
+    std::shared_lock<std::shared_mutex> lock(mutex_, std::defer_lock);
     {
-      const py::gil_scoped_release unlocked;
-      const std::shared_lock<std::shared_mutex> lock(mutex_);
-      SnapshotWriter out;
-      fleet_.save(out);
-      payload = std::move(out).finish();
+      const py::gil_scoped_release unlocked;  // nobody waits for the interpreter's lock under this one
+      lock.lock();
     }
-    return py::bytes(payload);
+    const std::string head = fleet_.save_head();
+    const std::vector<std::uint8_t> turned = big_endian ? fleet_.turned_records() : std::vector<std::uint8_t>();
+    const Span<const std::uint8_t> records = big_endian ? Span<const std::uint8_t>(turned) : fleet_.records();
+    const auto size = static_cast<Py_ssize_t>(head.size() + records.size());
+    auto payload = py::reinterpret_steal<py::bytes>(PyBytes_FromStringAndSize(nullptr, size));
+    if (!payload) throw py::error_already_set();
+    char* to = PyBytes_AS_STRING(payload.ptr());
+    const py::gil_scoped_release unlocked;
+    prefer_huge_pages(to, static_cast<std::size_t>(size));
+    std::copy(head.begin(), head.end(), to);
+    if (records.size() > 0) std::memcpy(to + head.size(), records.data(), records.size());
+    lock.unlock();
+    return payload;
   }
   void load(const py::bytes& payload) {
     const std::string_view bytes = payload;
     const py::gil_scoped_release unlocked;
-    SnapshotReader in({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-    fleet_.load(in);
-    in.finish();
+    fleet_.load({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   }
 
  private:

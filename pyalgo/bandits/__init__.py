@@ -17,6 +17,7 @@ from pyalgo.bandits.environments import Curves, Outcome, TallyingEnv, plain, reo
 from pyalgo.bandits.fleet import FleetDecisions, FleetState, TallyingFleet
 from pyalgo.bandits.planner import TallyingPlanner
 from pyalgo.bandits.policy import Decisions, Policy, PolicyState, Selection
+from pyalgo.bandits.recommendation import Recommendation, recommend_policy
 from pyalgo.bandits.settings import HorizonWarning, MemoryWarning
 from pyalgo.bandits.simulation import SimulationResult, simulate
 from pyalgo.errors import FeedbackError
@@ -39,6 +40,7 @@ __all__ = [
     "Policy",
     "PolicyState",
     "RandomArm",
+    "Recommendation",
     "Selection",
     "SimulationResult",
     "SlidingWindowUCB",
@@ -49,6 +51,7 @@ __all__ = [
     "TallyingPlanner",
     "ThompsonBeta",
     "plain",
+    "recommend_policy",
     "reo_trap",
     "simulate",
     "uniform_weights",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,7 +212,7 @@ class SuccessiveEliminationWTB(Policy):
                 stacklevel=3,
             )
 
-    def query(self) -> BanditState:
+    def query(self) -> BanditState:  # type: ignore[override]
         """What is known of the arms, which are left, and what is proven of the committed one and of the regret so far."""
         report = self._core.report()
         means, counts, n_open = self._core.statistics()

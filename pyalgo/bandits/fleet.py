@@ -13,7 +13,7 @@ from pyalgo import _core, snapshot
 from pyalgo.algorithm import Algorithm
 from pyalgo.arrays import read_batch
 from pyalgo.bandits.settings import elimination_settings, read_choice, read_flag, read_integer, read_scale
-from pyalgo.errors import SnapshotError
+from pyalgo.errors import SnapshotError, at_row
 
 __all__ = ["FleetDecisions", "FleetState", "TallyingFleet"]
 
@@ -139,6 +139,8 @@ class TallyingFleet(Algorithm):
         "merge": "an id is in one fleet: those of different ids are merged, in any order, and others refused"
     }
 
+    n_arms: int
+
     def __init__(
         self,
         n_bandits: int,
@@ -206,13 +208,27 @@ class TallyingFleet(Algorithm):
         FleetDecisions
             What each row's bandit plays after it.
         """
-        if len(args) == 3:
-            args, columns = (), {"id": args[0], "arm": args[1], "loss": args[2], **columns}
-        elif len(args) > 1:
+        if len(args) not in (0, 1, 3):
             raise TypeError(f"update takes a batch, or ids, arms and losses; got {len(args)} arguments")
-        read: Mapping[str, Any] = read_batch(self.columns, args[0] if args else None, _exact(columns))
-        arms, tokens = self._core.update(read["id"], read.get("arm"), read.get("token"), read["loss"], self.threads)
-        return FleetDecisions(read["id"], arms, tokens)
+        batch = args[0] if len(args) == 1 else None
+        if len(args) == 3:
+            columns = {"id": args[0], "arm": args[1], "loss": args[2], **columns}
+        arms, ids = columns.get("arm"), columns.get("id")
+        if isinstance(arms, np.ndarray) and arms.dtype == np.uint16 and arms.shape == getattr(ids, "shape", None):
+            del columns["arm"]  # nothing to look at
+        read: Mapping[str, Any] = read_batch(self.columns, batch, _widened(columns))
+        if "arm" in read:
+            arms = self._narrow(read["arm"])
+        next_arms, tokens = self._core.update(read["id"], arms, read.get("token"), read["loss"], self.threads)
+        return FleetDecisions(read["id"], next_arms, tokens)
+
+    def _narrow(self, arms: NDArray[np.int64]) -> NDArray[np.uint16]:
+        wrong = np.flatnonzero((arms < 0) | (arms >= self.n_arms))
+        if len(wrong):
+            row = int(wrong[0])
+            message = f"row {row}: arm must be from 0 to {self.n_arms - 1}, got {arms[row]}"
+            raise at_row(ValueError(message), row)
+        return arms.astype(np.uint16)
 
     def step(self, ids: ArrayLike, losses: ArrayLike) -> NDArray[np.uint16]:
         """The losses of the arms that were selected, and the arms to play after them: one pass for both."""
@@ -243,7 +259,7 @@ class TallyingFleet(Algorithm):
     def committed_fraction(self) -> float:
         """The share of bandits with one arm left."""
         summary = self._core.summary()
-        return summary["committed"] / max(summary["bandits"], 1)
+        return float(summary["committed"] / max(summary["bandits"], 1))
 
     def add_bandits(self, ids: int | ArrayLike) -> NDArray[np.int64]:
         """Add so many bandits (dense ids), or bandits of these ids (hashed); returns their ids."""
@@ -338,11 +354,11 @@ def _ids(ids: ArrayLike) -> NDArray[np.int64]:
     return np.ascontiguousarray(found, dtype=np.int64)
 
 
-def _exact(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Integer arms of other widths and single-precision losses as the columns are declared, where no value can change."""
+def _widened(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of narrower numbers as the columns are declared."""
     wider = {"arm": np.int64, "id": np.int64, "token": np.int64, "loss": np.float64}
     return {
-        name: column.astype(wider[name])
+        name: column.astype(wider[name], copy=False)
         if isinstance(column, np.ndarray) and name in wider and np.can_cast(column.dtype, wider[name])
         else column
         for name, column in columns.items()

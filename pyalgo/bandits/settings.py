@@ -84,7 +84,7 @@ def elimination_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], _cor
     horizon = None if given["horizon"] is None else read_integer("horizon", given["horizon"], 1, LONGEST)
     strict = read_flag("strict", given["strict"])
     burn_in = given["burn_in"]
-    read = {
+    read: dict[str, Any] = {
         "n_arms": arms,
         "memory_bound": memory,
         "horizon": horizon,

@@ -277,7 +277,7 @@ def test_a_round_may_end_without_some_losses():
     def rounds(max_missing):
         policy, rng = SuccessiveEliminationWTB(3, 2, 5000, max_missing=max_missing), np.random.default_rng(0)
         for _ in range(3000):
-            arm, token = policy.select()
+            token = policy.select().token
             if rng.random() > 0.1:
                 policy.update(token=token, loss=float(rng.random() < 0.5))
         return policy.query()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from pyalgo.bandits import (
+    UCB1,
     Curves,
     FixedArm,
     RandomArm,
     SuccessiveEliminationWTB,
     TallyingEnv,
     TallyingPlanner,
-    UCB1,
     plain,
     reo_trap,
     simulate,
@@ -228,7 +228,7 @@ def test_a_planner_goes_on_behind_a_snapshot():
     env = TallyingEnv(np.random.default_rng(1).random((3, 4)), [1, 0.5, 0.25], noise=None)
     planner = TallyingPlanner(env, 60)
     for _ in range(25):
-        arm, token = planner.select()
+        token = planner.select().token
         planner.update(token=token, loss=0.5)
     twin = TallyingPlanner.from_bytes(planner.to_bytes())
     assert [twin.select().arm for _ in range(40)] == [planner.select().arm for _ in range(40)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_ten_thousand_bandits_do_not_depend_on_batches_or_threads():
         values = means[ids, rng.integers(4, size=len(ids))]
         whole = one.step(ids, values)
         cuts = [0, *np.sort(rng.integers(len(ids), size=3)).tolist(), len(ids)]
-        pieces = [four.step(ids[a:b], values[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+        pieces = [four.step(ids[a:b], values[a:b]) for a, b in pairwise(cuts)]
         assert np.array_equal(whole, np.concatenate(pieces))
         for id_, single in singles.items():
             for row in np.flatnonzero(ids == id_):
@@ -326,7 +327,7 @@ def test_bad_rows_are_named_and_change_nothing():
 
 @pytest.mark.claim("bandits.10")
 def test_parameters_out_of_range_are_refused_by_name():
-    for settings, message in [
+    for given_settings, message in [
         ({"n": -1}, "n_bandits must be from 0"),
         ({"arms": 0}, "n_arms must be from 1"),
         ({"arms": 251}, "n_arms must be from 1 to 250"),
@@ -338,7 +339,7 @@ def test_parameters_out_of_range_are_refused_by_name():
         ({"threads": 0}, "threads must be from 1"),
     ]:
         with pytest.raises(ValueError, match=message):
-            fleet_of(**settings)
+            fleet_of(**given_settings)
     with pytest.warns(HorizonWarning):
         assert fleet_of(horizon=8, strict=False).memory_bound == 2
 

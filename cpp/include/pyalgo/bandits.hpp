@@ -8,6 +8,7 @@
 // of which the first M >= m losses are left out, has complete policy regret O(sqrt(K T L) + (m + M) K log T).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "pyalgo/keys.hpp"
+#include "pyalgo/rng.hpp"
 #include "pyalgo/snapshot.hpp"
 #include "pyalgo/span.hpp"
 
@@ -51,7 +53,7 @@ class Schedule {
   std::uint64_t block(std::uint32_t epoch) const noexcept { return blocks_[epoch]; }  // n_s; 0 behind the last epoch
   std::uint64_t pooled(std::uint32_t epochs) const noexcept {
     return pooled_[epochs];
-  }                                            // of an arm after so many epochs
+  }  // of an arm after so many epochs
   double log_term(std::uint64_t plays) const;  // L
   double radius(double count, double variance, double log_term) const;
   double failure() const;  // the probability that an interval of any test misses is at most this
@@ -110,10 +112,23 @@ class Elimination final : public Policy {
  public:
   explicit Elimination(const EliminationSettings& settings);
 
-  Arm choose() const override;
-  Ticket play(Arm arm) override;
+  Arm choose() const override { return waiting_ ? order_.back() : order_[index_]; }
+  Ticket play(Arm arm) override {
+    const std::uint64_t run = run_of(arm), burn_in = schedule_.settings().burn_in;
+    last_ = arm;
+    run_ = std::min(run + 1, burn_in);
+    ++plays_;
+    if (run < burn_in) {
+      ++burned_;
+      return {arm, 0, 0};
+    }
+    ++saturated_[arm];
+    return done_ ? Ticket{arm, 0, 0} : play_counted(arm);
+  }
   void observe(Arm arm) override;
-  void learn(const Ticket& ticket, double loss) override;
+  void learn(const Ticket& ticket, double loss) override {
+    if (ticket.mark != 0 && !done_ && !dropped_[ticket.arm]) learn_counted(ticket, loss);
+  }
   Arm recommend() const override;  // of those left
   std::unique_ptr<Policy> clone() const override { return std::make_unique<Elimination>(*this); }
   std::size_t nbytes() const noexcept override;
@@ -138,7 +153,9 @@ class Elimination final : public Policy {
   void do_load(SnapshotReader& in) override;
 
  private:
-  bool done() const noexcept { return order_.size() == 1 || epoch_ == schedule_.epochs(); }
+  Ticket play_counted(Arm arm);
+  void learn_counted(const Ticket& ticket, double loss);
+  bool is_done() const noexcept { return order_.size() == 1 || epoch_ == schedule_.epochs(); }
   std::uint64_t run_of(Arm arm) const noexcept { return last_ == arm ? run_ : 0; }
   double mean(Arm arm) const noexcept { return sums_[arm] / static_cast<double>(counts_[arm]); }
   double variance(Arm arm) const noexcept;
@@ -149,6 +166,8 @@ class Elimination final : public Policy {
 
   Schedule schedule_;
   std::vector<Arm> order_;  // the arms left, as this epoch plays them
+  std::vector<std::uint8_t> dropped_;
+  bool done_ = false;       // nothing is tested any more, and the first of the order is played
   std::size_t index_ = 0;   // whose block it is
   std::uint64_t left_ = 0;  // plays of the block that count and are to come
   std::uint32_t epoch_ = 0;
@@ -250,7 +269,9 @@ class Fleet {
 
   // What a batch's rows say of plays. Absent columns are empty; without arms the plays are those that were selected.
   struct Feedback {
-    Span<const std::int64_t> ids, arms, tokens;
+    Span<const std::int64_t> ids;
+    Span<const std::uint16_t> arms;
+    Span<const std::int64_t> tokens;
     Span<const double> losses;
   };
   void select(Span<const std::int64_t> ids, std::uint16_t* arms, unsigned threads) const;
@@ -284,8 +305,11 @@ class Fleet {
   std::uint64_t size() const noexcept { return live_; }
   std::uint64_t n_seen() const noexcept { return n_seen_; }
   std::size_t nbytes() const noexcept;
-  void save(SnapshotWriter& out) const;
-  void load(SnapshotReader& in);
+  // A snapshot's payload is the head and then the records, most of it; so they are copied once, to where they belong.
+  std::string save_head() const;
+  std::vector<std::uint8_t> turned_records() const;  // little-endian, for machines that are not
+  Span<const std::uint8_t> records() const noexcept { return records_; }
+  void load(Span<const std::uint8_t> payload);
 
  private:
   // Everything of a record but order and sums. `left`: plays of the block that count and are to come; `run`: plays of
@@ -316,7 +340,7 @@ class Fleet {
   std::size_t known(Span<const std::int64_t> ids, std::size_t row) const;
   void begin(std::size_t place) noexcept;
   void resize(std::size_t places);
-  void check(const Feedback& rows, std::uint32_t* places, unsigned threads) const;
+  bool check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const;
   void apply(const Feedback& rows, const std::uint32_t* places, Shard& shard, std::uint16_t* arms,
              std::uint32_t* tokens);
   bool take(const Feedback& rows, std::size_t row, std::size_t place, Journal* journal);
@@ -366,14 +390,16 @@ class Environment {
   Outcome step(Arm arm);
 
  private:
+  friend struct Stage;  // runs policies, with all of a step inline
   enum class Weights : std::uint8_t { equal, geometric, any };
 
   std::size_t row_of(Arm arm) const noexcept { return rows_ == 1 ? 0 : arm; }
   void classify();
-  double tally(Arm arm);
-  double geometric_tally(Arm arm, std::size_t slot);
+  inline Outcome do_step(Arm arm);
+  inline double tally(Arm arm);
+  inline double geometric_tally(Arm arm, std::size_t leaving);
   double any_tally(Arm arm, std::size_t slot) const;
-  double noisy(double mean);
+  inline double noisy(double mean);
 
   Arm arms_;
   Curves curves_;
@@ -384,7 +410,7 @@ class Environment {
   std::uint64_t seed_;
   std::vector<double> powers_;  // rho^0 ... rho^m of each row, for geometric weights
 
-  std::uint32_t run_ = 0;
+  PhiloxStream draws_;
   std::uint64_t time_ = 0;
   std::size_t slot_ = 0;               // of the ring that the next play goes to
   std::vector<Arm> ring_;              // the last m plays; `arms_` where there was none

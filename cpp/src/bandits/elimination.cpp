@@ -15,6 +15,8 @@ Elimination::Elimination(const EliminationSettings& settings)
     : Policy(settings.arms),
       schedule_(settings),
       order_(settings.arms),
+      dropped_(settings.arms),
+      done_(settings.arms == 1),
       left_(settings.arms == 1 ? 0 : schedule_.block(0)),
       saturated_(settings.arms),
       squares_(settings.bernstein ? settings.arms : 0),
@@ -25,22 +27,7 @@ Elimination::Elimination(const EliminationSettings& settings)
   std::iota(order_.begin(), order_.end(), 0U);
 }
 
-Arm Elimination::choose() const {
-  if (done()) return order_[0];
-  return waiting_ ? order_.back() : order_[index_];
-}
-
-Ticket Elimination::play(Arm arm) {
-  const std::uint64_t run = run_of(arm), burn_in = schedule_.settings().burn_in;
-  last_ = arm;
-  run_ = std::min(run + 1, burn_in);
-  ++plays_;
-  if (run < burn_in) {
-    ++burned_;
-    return {arm, 0, 0};
-  }
-  ++saturated_[arm];
-  if (done()) return {arm, 0, 0};
+Ticket Elimination::play_counted(Arm arm) {
   if (waiting_) return {arm, kCounts, 0};
   const std::uint64_t block = schedule_.block(epoch_), at = block - left_, half = block / 2;
   const std::uint32_t mark = kCounts | (at < half ? kFirstHalf : 0) | (at >= block - half ? kSecondHalf : 0);
@@ -58,10 +45,8 @@ void Elimination::observe(Arm arm) {
   ++burned_;
 }
 
-void Elimination::learn(const Ticket& ticket, double loss) {
+void Elimination::learn_counted(const Ticket& ticket, double loss) {
   const Arm arm = ticket.arm;
-  if ((ticket.mark & kCounts) == 0 || done()) return;
-  if (std::find(order_.begin(), order_.end(), arm) == order_.end()) return;  // it was dropped in the meantime
   count(arm, loss);
   if (!squares_.empty()) squares_[arm] += loss * loss;
   if ((ticket.mark & (kFirstHalf | kSecondHalf)) != 0) {
@@ -73,7 +58,7 @@ void Elimination::learn(const Ticket& ticket, double loss) {
 }
 
 Arm Elimination::recommend() const {
-  if (done()) return order_[0];
+  if (done_) return order_[0];
   Arm best = order_[0];
   for (const Arm arm : order_)
     if (counts_[arm] > 0 && (counts_[best] == 0 || mean(arm) < mean(best) || (mean(arm) == mean(best) && arm < best)))
@@ -107,13 +92,16 @@ void Elimination::test() {
     look_for_drift(arm, log_term);
   }
   const auto dropped = [&](Arm arm) { return mean(arm) - radius(arm) > least; };
-  order_.erase(std::remove_if(order_.begin(), order_.end(), dropped), order_.end());
+  for (const Arm arm : order_) dropped_[arm] = dropped(arm);
+  order_.erase(std::remove_if(order_.begin(), order_.end(), [this](Arm arm) { return dropped_[arm] != 0; }),
+               order_.end());
   std::reverse(order_.begin(), order_.end());  // the arm played last goes on, and needs no burn-in
   ++epoch_;
   index_ = 0;
   waiting_ = false;
-  left_ = done() ? 0 : schedule_.block(epoch_);
-  if (done())
+  done_ = is_done();
+  left_ = done_ ? 0 : schedule_.block(epoch_);
+  if (done_)
     std::iter_swap(order_.begin(),
                    std::min_element(order_.begin(), order_.end(), [this](Arm a, Arm b) { return mean(a) < mean(b); }));
 }
@@ -171,7 +159,7 @@ Elimination::Report Elimination::report() const {
   }
   if (order_.size() == 1)
     report.phase = Phase::committed;
-  else if (done())
+  else if (done_)
     report.phase = Phase::over;
   else if (waiting_)
     report.phase = Phase::waiting;
@@ -179,7 +167,7 @@ Elimination::Report Elimination::report() const {
 }
 
 std::size_t Elimination::nbytes() const noexcept {
-  return Policy::nbytes() + sizeof(Elimination) - sizeof(Policy) + arms() * (sizeof(Arm) + 24 + sizeof(Halves) + 1) +
+  return Policy::nbytes() + sizeof(Elimination) - sizeof(Policy) + arms() * (sizeof(Arm) + 25 + sizeof(Halves) + 1) +
          8 * squares_.size();
 }
 
@@ -216,6 +204,8 @@ void Elimination::do_load(SnapshotReader& in) {
   index_ = static_cast<std::size_t>(in.u64());
   left_ = in.u64();
   epoch_ = in.u32();
+  done_ = is_done();
+  for (Arm arm = 0; arm < arms(); ++arm) dropped_[arm] = !seen[arm];
   waiting_ = in.u8() != 0;
   last_ = in.u32();
   run_ = in.u64();
@@ -224,9 +214,9 @@ void Elimination::do_load(SnapshotReader& in) {
   if (epoch_ > schedule_.epochs() || last_ >= arms() || run_ > schedule_.settings().burn_in)
     in.fail("a place in the schedule");
   const bool within =
-      done() ? left_ == 0 && !waiting_ && index_ == 0
-             : left_ >= 1 && left_ <= schedule_.block(epoch_) && (index_ < left || (waiting_ && index_ == left));
-  if (!within || waiting_ != (!done() && index_ == left)) in.fail("a place in the epoch");
+      done_ ? left_ == 0 && !waiting_ && index_ == 0
+            : left_ >= 1 && left_ <= schedule_.block(epoch_) && (index_ < left || (waiting_ && index_ == left));
+  if (!within || waiting_ != (!done_ && index_ == left)) in.fail("a place in the epoch");
   for (Arm arm = 0; arm < arms(); ++arm) {
     saturated_[arm] = in.u64();
     lower_[arm] = in.f64();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sampling.hpp"
+#include "step.hpp"
 
 namespace pyalgo::bandits {
 
@@ -14,7 +14,8 @@ Environment::Environment(Arm arms, Curves curves, std::vector<std::vector<double
       memory_(weights[0].size()),
       rows_(weights.size()),
       noise_(noise),
-      seed_(seed) {
+      seed_(seed),
+      draws_(seed, run_stream, 0) {
   for (const auto& row : weights) weights_.insert(weights_.end(), row.begin(), row.end());
   for (Arm arm = 0; arm < arms_; ++arm) {
     double sum = 0;
@@ -50,7 +51,7 @@ void Environment::classify() {
 }
 
 void Environment::reset(std::uint32_t run) {
-  run_ = run;
+  draws_ = PhiloxStream(seed_, run_stream + run, 0);
   time_ = 0;
   slot_ = 0;
   std::fill(ring_.begin(), ring_.end(), arms_);
@@ -77,44 +78,6 @@ double Environment::mean(Arm arm, double tally) const {
   }
 }
 
-// The window after the play has it at its end. A slot's old play is m steps old, and leaves.
-double Environment::tally(Arm arm) {
-  const std::size_t slot = slot_;
-  slot_ = slot + 1 == memory_ ? 0 : slot + 1;
-  const Arm leaving = ring_[slot];
-  ring_[slot] = arm;
-  ++time_;
-  ++counts_[arm];
-  switch (kind_) {
-    case Weights::equal:
-      if (leaving < arms_) --counts_[leaving];
-      return weights_[row_of(arm) * memory_] * static_cast<double>(counts_[arm]);
-    case Weights::geometric: return geometric_tally(arm, leaving);
-    default:
-      if (leaving < arms_) --counts_[leaving];
-      return any_tally(arm, slot);
-  }
-}
-
-// D_a(t) = rho D_a(t-1) + [a_t = a] - rho^m [a_{t-m} = a], brought up to date where an arm enters or leaves the window.
-// With an arm's last play its sum is put to 0, so rounding errors live as long as the window.
-double Environment::geometric_tally(Arm arm, std::size_t leaving) {
-  const auto bring = [this](Arm a) {
-    discounted_[a] *= powers_[row_of(a) * (memory_ + 1) +
-                              static_cast<std::size_t>(std::min<std::uint64_t>(time_ - touched_[a], memory_))];
-    touched_[a] = time_;
-  };
-  if (leaving < arms_) {
-    const Arm old = static_cast<Arm>(leaving);
-    bring(old);
-    discounted_[old] =
-        --counts_[old] == (old == arm ? 1 : 0) ? 0 : discounted_[old] - powers_[row_of(old) * (memory_ + 1) + memory_];
-  }
-  bring(arm);
-  discounted_[arm] += 1;
-  return weights_[row_of(arm) * memory_] * discounted_[arm];
-}
-
 double Environment::any_tally(Arm arm, std::size_t slot) const {
   const double* w = &weights_[row_of(arm) * memory_];
   double sums[4] = {0, 0, 0, 0};
@@ -126,21 +89,6 @@ double Environment::any_tally(Arm arm, std::size_t slot) const {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-Environment::Outcome Environment::step(Arm arm) {
-  const double y = tally(arm), mu = mean(arm, y);
-  return {y, mu, noisy(mu)};
-}
-
-// Every noise keeps the mean: what is clipped is clipped alike on both sides.
-double Environment::noisy(double mean) {
-  if (noise_ == Noise::none) return mean;
-  PhiloxStream draws(seed_, run_stream + run_, time_);
-  const double room = std::min(mean, 1 - mean);
-  switch (noise_) {
-    case Noise::bernoulli: return draws.uniform() < mean ? 1 : 0;
-    case Noise::uniform: return mean + room * (2 * draws.uniform() - 1);
-    default: return mean + std::clamp(0.1 * normal(draws), -room, room);
-  }
-}
+Environment::Outcome Environment::step(Arm arm) { return do_step(arm); }
 
 }  // namespace pyalgo::bandits

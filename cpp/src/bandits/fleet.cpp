@@ -5,20 +5,20 @@
 
 #include "pyalgo/bandits.hpp"
 #include "pyalgo/errors.hpp"
+#include "pyalgo/pages.hpp"
 #include "pyalgo/parallel.hpp"
 
 namespace pyalgo::bandits {
 namespace {
 
-constexpr std::size_t kAhead = 16;    // rows between a prefetch and its use
+constexpr std::size_t kAhead = 32;    // rows between a prefetch and its use
 constexpr std::size_t kPiece = 1024;  // rows that a shard looks through at a time
 
-inline void prefetch(const void* at) noexcept {
-#if defined(__GNUC__) || defined(__clang__)
-  __builtin_prefetch(at, 1, 3);
-#else
-  static_cast<void>(at);
-#endif
+[[noreturn]] void refuse_loss(const LossScale& scale, std::size_t row, double loss) {
+  throw BatchError(BatchError::Kind::value, row,
+                   std::string(scale.reward ? "reward" : "loss") + " must be from " + std::to_string(scale.low) +
+                       " to " + std::to_string(scale.high) + ", got " + std::to_string(loss) +
+                       ": set loss_range to what there is");
 }
 
 template <class T>
@@ -65,6 +65,7 @@ Fleet::Fleet(const FleetSettings& settings, std::uint64_t bandits)
   for (std::uint32_t s = 0; s < schedule_.epochs(); ++s)
     radii_.push_back(schedule_.radius(static_cast<double>(schedule_.pooled(s + 1)), 0, log_term));
   sums_at_ = head_size + (settings.single ? 4 : 0) + arms_;
+  if (!settings.single) sums_at_ = (sums_at_ + 3) / 4 * 4;
   stride_ = sums_at_ + arms_ * (settings.single ? 4 : 8);
   if (!settings.hashed) {
     add(bandits);
@@ -75,13 +76,21 @@ Fleet::Fleet(const FleetSettings& settings, std::uint64_t bandits)
   add(ids);
 }
 
+// Field by field: what is copied as a whole and then read in parts waits for the copy.
 Fleet::Head Fleet::head(std::size_t place) const noexcept {
-  Head head{};
-  std::memcpy(&head, record(place), head_size);
-  return head;
+  const std::uint8_t* at = record(place);
+  return {get<std::uint32_t>(at), get<std::uint32_t>(at + 4), get<std::uint32_t>(at + 8), at[12], at[13], at[14]};
 }
 
-void Fleet::put(std::size_t place, const Head& head) noexcept { std::memcpy(record(place), &head, head_size); }
+void Fleet::put(std::size_t place, const Head& head) noexcept {
+  std::uint8_t* at = record(place);
+  set(at, head.plays);
+  set(at + 4, head.left);
+  set(at + 8, head.run);
+  at[12] = head.last;
+  at[13] = head.active;
+  at[14] = head.epoch;
+}
 
 double Fleet::sum(std::size_t place, Arm arm) const noexcept {
   const std::uint8_t* at = record(place) + sums_at_;
@@ -135,6 +144,10 @@ void Fleet::begin(std::size_t place) noexcept {
 
 void Fleet::resize(std::size_t places) {
   if (places > UINT32_MAX - 1) throw std::length_error("a fleet has at most 4294967294 bandits");
+  if (places * stride_ > records_.capacity()) {
+    records_.reserve(settings_.hashed ? std::max(places, places + places / 8) * stride_ : places * stride_);
+    prefer_huge_pages(records_.data(), records_.capacity());
+  }
   records_.resize(places * stride_);
   current_.resize(places, nobody);
 }
@@ -189,53 +202,56 @@ void Fleet::select(Span<const std::int64_t> ids, std::uint16_t* arms, unsigned t
   });
 }
 
-// Everything of a row that can be said without the rows before it.
-void Fleet::check(const Feedback& rows, std::uint32_t* places, unsigned threads) const {
+// Everything of a row that can be said without the rows before it. Returns whether a row may yet be refused for those:
+// where no id comes twice, and every arm is the one selected, none can.
+bool Fleet::check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const {
   const LossScale scale = settings_.scale;
-  parallel_for(rows.ids.size(), std::size_t{1} << 16, threads, [&](std::size_t begin, std::size_t end) {
+  const std::size_t n = rows.ids.size();
+  if (settings_.hashed) places.resize(n);
+  parallel_for(n, std::size_t{1} << 16, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
-      places[row] = static_cast<std::uint32_t>(known(rows.ids, row));
-      if (!scale.holds(rows.losses[row]))
-        throw BatchError(BatchError::Kind::value, row,
-                         std::string(scale.reward ? "reward" : "loss") + " must be from " + std::to_string(scale.low) +
-                             " to " + std::to_string(scale.high) + ", got " + std::to_string(rows.losses[row]) +
-                             ": set loss_range to what there is");
-      if (!rows.arms.empty() && (rows.arms[row] < 0 || rows.arms[row] >= static_cast<std::int64_t>(arms_)))
+      const std::size_t place = known(rows.ids, row);
+      if (settings_.hashed) places[row] = static_cast<std::uint32_t>(place);
+      if (!scale.holds(rows.losses[row])) refuse_loss(scale, row, rows.losses[row]);
+      if (!rows.arms.empty() && rows.arms[row] >= arms_)
         throw BatchError(
             BatchError::Kind::value, row,
             "arm must be from 0 to " + std::to_string(arms_ - 1) + ", got " + std::to_string(rows.arms[row]));
     }
   });
+  if (rows.tokens.empty() && (!settings_.strict || rows.arms.empty())) return false;
+  if (!rows.tokens.empty() || n < kPiece || n < current_.size() / 64) return true;
+  std::vector<std::uint64_t> seen(current_.size() / 64 + 1);
+  for (std::size_t row = 0; row < n; ++row) {
+    const std::size_t place = settings_.hashed ? places[row] : static_cast<std::size_t>(rows.ids[row]);
+    const std::uint64_t bit = std::uint64_t{1} << (place % 64);
+    if ((seen[place / 64] & bit) != 0 || rows.arms[row] != current_[place]) return true;
+    seen[place / 64] |= bit;
+  }
+  return false;
 }
 
 // Shards are ranges of places, so that the rows of one bandit are taken in their order on any number of threads.
 void Fleet::update(const Feedback& rows, std::uint16_t* arms, std::uint32_t* tokens, unsigned threads) {
   const std::size_t n = rows.ids.size();
-  std::vector<std::uint32_t> places(n);
-  check(rows, places.data(), threads);
-  const bool may_fail = !rows.tokens.empty() || (settings_.strict && !rows.arms.empty());
+  std::vector<std::uint32_t> places;
+  const bool may_fail = check(rows, places, threads) && n > 1;
   const std::size_t count = n < 4 * kPiece ? 1 : std::max(threads, 1U), all = current_.size();
   std::vector<Shard> shards;
   for (std::size_t i = 0; i < count; ++i)
-    shards.push_back({all * i / count, all * (i + 1) / count, may_fail && n > 1, {}, SIZE_MAX, 0});
+    shards.push_back({all * i / count, all * (i + 1) / count, may_fail, {}, SIZE_MAX, 0});
   parallel_for(count, 1, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) apply(rows, places.data(), shards[i], arms, tokens);
   });
   std::size_t failed = SIZE_MAX;
   for (const Shard& shard : shards) failed = std::min(failed, shard.failed);
   if (failed != SIZE_MAX) {
-    // What the rows before it made of its bandit is what it is held against.
-    BatchError error(BatchError::Kind::feedback, failed, "");
-    for (const Shard& shard : shards) {
-      if (shard.failed != failed) continue;
-      try {
-        refuse(rows, failed, places[failed]);
-      } catch (const BatchError& found) {
-        error = found;
-      }
+    try {  // before it is undone: what the rows before it made of its bandit is what it is held against
+      refuse(rows, failed, place_of(rows.ids[failed]));
+    } catch (const BatchError&) {
+      for (const Shard& shard : shards) undo(rows, places.data(), shard.journal);
+      throw;
     }
-    for (const Shard& shard : shards) undo(rows, places.data(), shard.journal);
-    throw error;
   }
   for (const Shard& shard : shards) foreign_ += shard.foreign;
   n_seen_ += n;
@@ -243,27 +259,33 @@ void Fleet::update(const Feedback& rows, std::uint16_t* arms, std::uint32_t* tok
 
 void Fleet::apply(const Feedback& rows, const std::uint32_t* places, Shard& shard, std::uint16_t* arms,
                   std::uint32_t* tokens) {
-  const std::size_t n = rows.ids.size();
-  const bool whole = shard.begin == 0 && shard.end == current_.size();
-  if (shard.journaled) shard.journal.rows.reserve(whole ? n : n / 2);
+  const std::size_t n = rows.ids.size(), width = settings_.single ? 4 : 8;
+  const bool whole = shard.begin == 0 && shard.end == current_.size(), hashed = settings_.hashed;
+  const auto place_at = [&](std::size_t row) { return hashed ? places[row] : static_cast<std::size_t>(rows.ids[row]); };
   std::uint32_t mine[kPiece];
   for (std::size_t piece = 0; piece < n; piece += kPiece) {
     std::size_t count = 0;
     for (std::size_t row = piece; row < std::min(n, piece + kPiece); ++row) {
       mine[count] = static_cast<std::uint32_t>(row);
-      count += places[row] >= shard.begin && places[row] < shard.end;
+      count += whole || (place_at(row) >= shard.begin && place_at(row) < shard.end);
     }
-    const auto fetch = [&](std::size_t i) {
-      const std::uint32_t row = mine[i];
-      const Arm arm = rows.arms.empty() ? current_[places[row]] : static_cast<Arm>(rows.arms[row]);
-      const std::uint8_t* at = record(places[row]);
-      prefetch(at);
-      prefetch(at + sums_at_ + arm * (settings_.single ? 4 : 8));
-    };
-    for (std::size_t i = 0; i < std::min(count, kAhead); ++i) fetch(i);
-    for (std::size_t i = 0; i < count; ++i) {
-      if (i + kAhead < count) fetch(i + kAhead);
-      const std::uint32_t row = mine[i], place = places[row];
+    // One loop for both, each with its own rows: a function that did nothing but prefetch would be taken for one
+    // without effect, and its calls be left out.
+    for (std::size_t i = 0; i < count + kAhead; ++i) {
+      if (i < count) {
+        const std::size_t place = place_at(mine[i]);
+        const std::size_t arm = rows.arms.empty() ? current_[place] : rows.arms[mine[i]];
+        const std::uint8_t *at = record(place), *sum = at + sums_at_ + arm * width;
+#if defined(__GNUC__) || defined(__clang__)
+        __builtin_prefetch(at, 1, 3);
+        __builtin_prefetch(sum, 1, 3);
+#else
+        static_cast<void>(at), static_cast<void>(sum);
+#endif
+      }
+      if (i < kAhead) continue;
+      const std::uint32_t row = mine[i - kAhead];
+      const std::size_t place = place_at(row);
       if (!rows.arms.empty() && !settings_.strict) shard.foreign += rows.arms[row] != current_[place];
       if (!take(rows, row, place, shard.journaled ? &shard.journal : nullptr)) {
         shard.failed = row;
@@ -279,7 +301,7 @@ void Fleet::apply(const Feedback& rows, const std::uint32_t* places, Shard& shar
 bool Fleet::take(const Feedback& rows, std::size_t row, std::size_t place, Journal* journal) {
   Head head = this->head(place);
   const std::uint8_t current = current_[place];
-  const Arm arm = rows.arms.empty() ? current : static_cast<Arm>(rows.arms[row]);
+  const Arm arm = rows.arms.empty() ? current : rows.arms[row];
   if (!rows.tokens.empty() && rows.tokens[row] != static_cast<std::int64_t>(head.plays)) return false;
   if (arm != current && settings_.strict) return false;
   const auto burn_in = static_cast<std::uint32_t>(settings_.elimination.burn_in);
@@ -342,8 +364,8 @@ void Fleet::test(std::size_t place, Head& head) {
 
 void Fleet::undo(const Feedback& rows, const std::uint32_t* places, const Journal& journal) noexcept {
   for (auto row = journal.rows.rbegin(); row != journal.rows.rend(); ++row) {
-    const std::size_t place = places[row->row];
-    const Arm arm = rows.arms.empty() ? row->current : static_cast<Arm>(rows.arms[row->row]);
+    const std::size_t place = settings_.hashed ? places[row->row] : static_cast<std::size_t>(rows.ids[row->row]);
+    const Arm arm = rows.arms.empty() ? row->current : rows.arms[row->row];
     if (row->whole != Journal::none) std::memcpy(record(place), &journal.records[row->whole * stride_], stride_);
     current_[place] = row->current;
     put(place, row->head);

@@ -118,34 +118,43 @@ void swap_bytes(std::uint8_t* record, std::size_t arms, bool single) {
   const auto turn = [](std::uint8_t* at, std::size_t size) { std::reverse(at, at + size); };
   for (std::size_t i = 0; i < 3; ++i) turn(record + 4 * i, 4);
   if (single) turn(record + 15, 4);
-  const std::size_t size = single ? 4 : 8, first = 15 + (single ? 4 : 0) + arms;
+  const std::size_t size = single ? 4 : 8, first = single ? 19 + arms : (15 + arms + 3) / 4 * 4;
   for (std::size_t i = 0; i < arms; ++i) turn(record + first + i * size, size);
 }
 
 }  // namespace
 
-void Fleet::save(SnapshotWriter& out) const {
+std::string Fleet::save_head() const {
+  SnapshotWriter out;
+  out.u64(records_.size());
   out.u64(n_seen_);
   out.u64(foreign_);
   if (settings_.hashed) keys_.save(out);
   out.numbers(Span<const std::uint8_t>(current_));
-  if (!big_endian) {
-    out.numbers(Span<const std::uint8_t>(records_));
-    return;
-  }
+  return std::move(out).finish();
+}
+
+std::vector<std::uint8_t> Fleet::turned_records() const {
   std::vector<std::uint8_t> records = records_;
   for (std::size_t place = 0; place < current_.size(); ++place)
     swap_bytes(&records[place * stride_], arms_, settings_.single);
-  out.numbers(Span<const std::uint8_t>(records));
+  return records;
 }
 
-void Fleet::load(SnapshotReader& in) {
+void Fleet::load(Span<const std::uint8_t> payload) {
+  SnapshotReader first(payload);
+  const std::uint64_t size = first.u64();
+  first.need(static_cast<std::size_t>(std::min<std::uint64_t>(size, SIZE_MAX)));
+  SnapshotReader in(payload.subspan(8, payload.size() - 8 - static_cast<std::size_t>(size)));
   n_seen_ = in.u64();
   foreign_ = in.u64();
   if (settings_.hashed) keys_ = KeyTable::load(in);
-  current_ = in.numbers<std::uint8_t>();
-  records_ = in.numbers<std::uint8_t>();
-  if (records_.size() != current_.size() * stride_) in.fail("as many records as bandits");
+  const std::vector<std::uint8_t> current = in.numbers<std::uint8_t>();
+  in.finish();
+  if (size / stride_ != current.size() || size % stride_ != 0) in.fail("as many records as bandits");
+  resize(current.size());
+  current_ = current;
+  if (size > 0) std::memcpy(records_.data(), payload.end() - size, static_cast<std::size_t>(size));
   live_ = 0;
   for (std::size_t place = 0; place < current_.size(); ++place) {
     if (big_endian) swap_bytes(record(place), arms_, settings_.single);
