@@ -22,6 +22,8 @@ from plot_submodular import FOLDER, put, tidy
 
 COLUMNS = ["UCB1", "EXP3", "ThompsonBeta", "EpsilonGreedy", "no burn-in, n0=1", "burn-in, n0=1", "default"]
 HORIZONS = [20_000, 100_000, 400_000]
+MEMORIES = [1, 2, 3, 5, 10, 20, 50]
+SHORT = ["UCB1", "ThompsonBeta", "default"]
 BOUNDS = [50, 100, 200, 400, 800]
 COURSE = Setting(10, 50, 50, 100_000)
 COLOURS = {
@@ -42,7 +44,7 @@ def mean_and_error(values: Any) -> list[float]:
 
 
 def measure() -> dict[str, Any]:
-    figures: dict[str, Any] = {"table": {}, "course": {}, "growth": {}, "bounds": {}, "lost": {}}
+    figures: dict[str, Any] = {"table": {}, "course": {}, "growth": {}, "bounds": {}, "lost": {}, "memory": {}}
     for setting in TABLE:
         row = {}
         for name in COLUMNS:
@@ -61,6 +63,15 @@ def measure() -> dict[str, Any]:
         print(name, means, "slope", slope(HORIZONS, [mean for mean, _ in means]), flush=True)
     figures["bounds"] = [mean_and_error(runs("default", Setting(10, 50, M, 400_000), range(20)).final) for M in BOUNDS]
     print("by M", figures["bounds"], flush=True)
+    for name in SHORT:
+        figures["memory"][name] = [
+            [
+                *mean_and_error((found := runs(name, Setting(10, m, m, 100_000), range(50))).final),
+                float(np.median(found.final)),
+            ]
+            for m in MEMORIES
+        ]
+        print("by m", name, figures["memory"][name], flush=True)
     for name in ("default", "no burn-in, n0=1"):
         figures["lost"][name] = int(runs(name, Setting(4, 1000, 1000, 100_000), range(200)).lost.sum())
     print("best arm lost", figures["lost"], flush=True)
@@ -70,7 +81,9 @@ def measure() -> dict[str, Any]:
 def draw_course(axes: Axes, found: dict[str, Any]) -> None:
     for name, colour in COLOURS.items():
         style = "-" if name == "default" else "--" if "burn-in" in name else "-."
-        axes.plot(found["plays"], found[name], style, color=colour, linewidth=2.4 if name == "default" else 1.4, label=name)
+        axes.plot(
+            found["plays"], found[name], style, color=colour, linewidth=2.4 if name == "default" else 1.4, label=name
+        )
     axes.set(yscale="log", xlabel="plays", ylabel="regret")
     axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right")
     tidy(axes, f"K, m, M = {COURSE.arms}, {COURSE.memory}, {COURSE.bound}: regret along {COURSE.horizon:,} plays")
@@ -134,6 +147,16 @@ def sweep_text(figures: dict[str, Any]) -> str:
     )
 
 
+def memory_table(figures: dict[str, Any]) -> str:
+    rows = ["| m = M | " + " | ".join(map(str, MEMORIES)) + " |", "|---" * (len(MEMORIES) + 1) + "|"]
+    for name, means in figures["memory"].items():
+        rows.append(
+            f"| {name} | " + " | ".join(f"{m:,.0f} ± {e:,.0f} ({median:,.0f})" for m, e, median in means) + " |"
+        )
+    note = "K = 10, T = 100,000, 50 seeds: mean regret, its standard error, and in brackets the median."
+    return "\n".join(rows) + f"\n\n{note}\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draw", action="store_true", help="from the figures on file, without measuring")
@@ -145,7 +168,11 @@ def main() -> None:
     page = FOLDER / "bandits.md"
     if page.exists():
         text = page.read_text()
-        for mark, table in {"regret": regret_table(figures), "sweeps": sweep_text(figures)}.items():
+        for mark, table in {
+            "regret": regret_table(figures),
+            "sweeps": sweep_text(figures),
+            "memory": memory_table(figures),
+        }.items():
             text = put(text, mark, table)
             print(table)
         page.write_text(text)

@@ -254,7 +254,12 @@ def bandit_answers(algorithm: pyalgo.Algorithm) -> dict:
         state = algorithm.state(algorithm.ids)
         return {**found, **{name: state[name].tolist() for name in ("arm", "epoch", "n_active", "token")}}
     state = algorithm.query()
-    found |= {"active": state.active.tolist(), "counts": state.counts.tolist(), "epoch": state.epoch, "open": state.n_open}
+    found |= {
+        "active": state.active.tolist(),
+        "counts": state.counts.tolist(),
+        "epoch": state.epoch,
+        "open": state.n_open,
+    }
     return {**found, "next": [algorithm.clone().select().arm]}
 
 
