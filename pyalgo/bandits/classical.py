@@ -33,7 +33,7 @@ class UCB1(Policy):
     ...     arm, token = policy.select()
     ...     policy.update(token=token, loss=[0.9, 0.1][arm])
     >>> policy.query().counts.tolist()
-    [10, 90]
+    [8, 92]
     """
 
     name = "bandits.ucb1"

@@ -145,7 +145,7 @@ class SuccessiveEliminationWTB(Policy):
 
     A play costs O(1), a test O(K). State: 15 words an arm, and the open plays.
 
-    R. Malik, Y. Igoe, Y. Li, A. Singh: "Weighted Tallying Bandits: Overcoming Intractability via Repeated Exposure
+    D. Malik, C. Igoe, Y. Li, A. Singh: "Weighted Tallying Bandits: Overcoming Intractability via Repeated Exposure
     Optimality", ICML 2023; the schedule and its constants are our own.
 
     Examples
@@ -160,7 +160,7 @@ class SuccessiveEliminationWTB(Policy):
     ...     policy.update(token=token, loss=0.6 if arm == 0 else (0.9 if run < 3 else 0.1))
     >>> state = policy.query()
     >>> state.committed_arm, state.confidence, round(state.regret_bound)
-    (1, 0.95, 46)
+    (1, 0.95, 89)
     """
 
     name = "tallying"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +18,12 @@ from pyalgo.bandits import (
     TallyingEnv,
     TallyingPlanner,
     plain,
+    recommend_policy,
     reo_trap,
     simulate,
     uniform_weights,
 )
+from pyalgo.bandits.recommendation import MEASURED
 
 from . import bandits_oracle as oracle
 
@@ -239,3 +243,27 @@ def test_every_pair_of_plays_is_in_the_oracle():
     h = lambda arm, y: [0.5, 0.25][arm] * y  # noqa: E731
     costs = {plays: oracle.cost(plays, [1, 0.5], h) for plays in itertools.product(range(2), repeat=2)}
     assert costs == {(0, 0): 1.25, (0, 1): 0.75, (1, 0): 0.75, (1, 1): 0.625}
+
+
+@pytest.mark.claim("bandits.5")
+def test_what_is_recommended_is_what_was_measured():
+    """The figures of the advice are those on file, and the side it takes is the side they take."""
+    figures = json.loads((Path(__file__).parents[2] / "docs" / "algorithms" / "bandits.json").read_text())["memory"]
+    for name, by_memory in MEASURED.items():
+        assert [round(mean) for mean, _, _ in figures[name]] == list(by_memory.values())
+    for memory in (1, 2, 3, 5, 10, 20, 50):
+        advice = recommend_policy(10, memory, 100_000)
+        assert advice.policy == ("UCB1" if memory <= 2 else "SuccessiveEliminationWTB")
+        ours, ucb = MEASURED["default"][memory], MEASURED["UCB1"][memory]
+        assert (ucb < ours) == (memory <= 10)
+        if 2 < memory <= 10:
+            assert "UCB1 was better all the same" in advice.reason
+    advice = recommend_policy(4, 30, 2000, n_bandits=200_000)
+    assert (advice.policy, advice.params["n_bandits"]) == ("TallyingFleet", 200_000)
+    assert "10 MB in all" in advice.reason
+    assert recommend_policy(4, 30, 200).first_test > 200
+    assert "beyond the horizon" in recommend_policy(4, 30, 200).reason
+    assert recommend_policy(3, 5, 1000, reo=False).policy == "BatchedEXP3"
+    for given in ({"n_arms": 0}, {"memory_bound": -1}, {"horizon": 0}, {"n_bandits": 0}):
+        with pytest.raises(ValueError, match=next(iter(given))):
+            recommend_policy(**{"n_arms": 3, "memory_bound": 1, **given})

@@ -15,15 +15,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLAGS = [
-    "--allow-python",
-    "--source",
-    "python:examples.notification_service:few",
-    "--set",
-    "n_bandits=500",
-    "--checkpoint",
-    "2000",
-]
+SOURCE = ["--source", "python:examples.notification_service:few", "--set", "n_bandits=500"]
+FLAGS = ["--allow-python", *SOURCE, "--checkpoint", "2000"]
 COMMAND = [sys.executable, "-m", "pyalgo", "run", "examples/notification_service.toml", *FLAGS]
 
 

@@ -50,14 +50,19 @@ double Schedule::radius(double count, double variance, double log_term) const {
   return settings_.radius_scale * (std::sqrt(2 * variance * log_term / count) + 3 * log_term / count);
 }
 
-// At radius c r the exponent is c^2 L for Hoeffding's, and at least min(c, c^2) L for Bernstein's.
+// At radius c r the exponent is c^2 L for Hoeffding's, and at least min(c, c^2) L for Bernstein's; c = 1 gives delta.
 double Schedule::failure() const {
   const double c = settings_.radius_scale, power = settings_.bernstein ? std::min(c, c * c) : c * c;
-  if (settings_.horizon > 0) return std::min(1.0, union_size(settings_.horizon) * std::exp(-power * log_term(0)));
+  const std::uint64_t horizon = settings_.horizon > 0 ? settings_.horizon : first_horizon(settings_);
+  const double delta = settings_.delta > 0 ? settings_.delta : 1 / static_cast<double>(horizon);
+  if (settings_.horizon > 0) {
+    const double size = union_size(horizon);
+    return power == 1 ? delta : std::min(1.0, size * std::pow(delta / size, power));
+  }
   const double sides = (settings_.bernstein ? 3.0 : 2.0) * settings_.arms;
-  const double delta = settings_.delta > 0 ? settings_.delta : 1 / static_cast<double>(first_horizon(settings_));
   double sum = 0;
-  for (std::uint32_t s = 0; s < epochs(); ++s) sum += sides * std::pow(delta / (sides * (s + 1.0) * (s + 2.0)), power);
+  for (std::uint32_t s = 0; s < epochs(); ++s)
+    sum += sides * std::pow(delta / (sides * (s + 1.0) * (s + 2.0)), power);
   return std::min(1.0, sum);
 }
 
