@@ -162,6 +162,26 @@ class FleetHolder {
     fleet_.load({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   }
 
+  std::uint64_t n_changes() const {
+    const std::shared_lock<std::shared_mutex> lock(mutex_);
+    return fleet_.n_changes();
+  }
+  py::bytes changes_since(std::uint64_t earlier) const {
+    std::string changes;
+    {
+      const py::gil_scoped_release unlocked;
+      const std::shared_lock<std::shared_mutex> lock(mutex_);
+      changes = fleet_.changes_since(earlier);
+    }
+    return py::bytes(changes);
+  }
+  void apply_changes(const py::bytes& payload) {
+    const std::string_view bytes = payload;
+    const py::gil_scoped_release unlocked;
+    const std::unique_lock<std::shared_mutex> lock(mutex_);
+    fleet_.apply_changes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  }
+
  private:
   Fleet fleet_;
   mutable std::shared_mutex mutex_;
@@ -187,6 +207,9 @@ void bind_bandit_fleets(py::module_& m) {
       .def("summary", &FleetHolder::summary)
       .def("save", &FleetHolder::save)
       .def("load", &FleetHolder::load, py::arg("payload"))
+      .def("changes_since", &FleetHolder::changes_since, py::arg("earlier"))
+      .def("apply_changes", &FleetHolder::apply_changes, py::arg("payload"))
+      .def_property_readonly("n_changes", &FleetHolder::n_changes)
       .def_property_readonly("size", &FleetHolder::size)
       .def_property_readonly("n_seen", &FleetHolder::n_seen)
       .def_property_readonly("nbytes", &FleetHolder::nbytes);

@@ -124,11 +124,11 @@ def recommend_policy(
                 f"bounds its regret, and it breaks down soon ({MEASURED['UCB1'][20]:,} at m=20)."
             )
     if bandits > 1:
-        small = 9 * arms + 16
+        small = 9 * arms + 19
         return found(
             "TallyingFleet",
             {"n_bandits": bandits, "n_arms": arms, "memory_bound": memory, "horizon": plays},
-            f"{why} For {bandits:,} bandits a fleet takes about {small} bytes each, {bandits * small / 1e6:,.0f} MB in all"
+            f"{why} For {bandits:,} bandits a fleet takes at most {small} bytes each, {bandits * small / 1e6:,.0f} MB in all"
             + ("; it needs a horizon." if plays is None else "."),
         )
     return found("SuccessiveEliminationWTB", {"n_arms": arms, "memory_bound": memory, "horizon": plays}, why)

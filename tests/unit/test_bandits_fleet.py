@@ -182,6 +182,40 @@ def test_emissions_of_pieces_are_those_of_the_whole():
         np.testing.assert_array_equal(getattr(found, name), np.concatenate([getattr(part, name) for part in parts]))
 
 
+@pytest.mark.claim("bandits.9")
+@pytest.mark.parametrize("settings", [{}, {"id_map": "hash", "dtype": "f32"}, {"threads": 3}])
+def test_changes_take_a_fleet_from_state_to_state(settings):
+    fleet = fleet_of(6000, **settings)
+    twin, state = TallyingFleet.from_bytes(fleet.to_bytes()), fleet.n_changes
+    rng = np.random.default_rng(0)
+    for step in range(8):
+        few = rng.integers(500, size=9000 if step == 3 else 5)
+        fleet.step(fleet.ids[few], rng.integers(0, 3, len(few)) / 2)
+        if step % 3 == 1:
+            fleet.add_bandits(300 if fleet.id_map == "dense" else [10**9 + 1000 * step + i for i in range(300)])
+            fleet.remove_bandits(fleet.ids[[3, 900]])
+        if step == 5:
+            fleet.reset(fleet.ids[[7]])
+        changes = fleet.changes_since(state)
+        if step in (0, 2):
+            assert len(changes) < 0.3 * len(fleet.to_bytes())
+        with pytest.raises(SnapshotError):  # they are no fleet
+            TallyingFleet.from_bytes(changes)
+        for at in range(0, len(changes), len(changes) // 20):
+            with pytest.raises(SnapshotError):
+                twin.apply_changes(changes[:at] + bytes([changes[at] ^ 2]) + changes[at + 1 :])
+        twin.apply_changes(changes)
+        assert twin.to_bytes() == fleet.to_bytes()
+        state = fleet.n_changes
+    with pytest.raises(ValueError, match="apply them in their order"):
+        twin.apply_changes(changes)
+    with pytest.raises(ValueError, match="memory_bound=2, not 1"):
+        fleet_of(6000, memory=1, **settings).apply_changes(changes)
+    with pytest.raises(ValueError, match="earlier must be from 0"):
+        fleet.changes_since(state + 1)
+    assert twin.to_bytes() == fleet.to_bytes()
+
+
 # --- Ids
 
 

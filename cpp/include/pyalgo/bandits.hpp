@@ -311,7 +311,16 @@ class Fleet {
   Span<const std::uint8_t> records() const noexcept { return records_; }
   void load(Span<const std::uint8_t> payload);
 
+  // Rows and ids taken in so far, which numbers the states of one fleet; and the pages of bandits that have changed
+  // since an earlier one. What takes them must be in that state: std::invalid_argument otherwise, and nothing has
+  // changed.
+  std::uint64_t n_changes() const noexcept { return changes_; }
+  std::string changes_since(std::uint64_t earlier) const;
+  void apply_changes(Span<const std::uint8_t> payload);
+
  private:
+  static constexpr std::size_t page_size = 256;  // bandits
+
   // Everything of a record but order and sums. `left`: plays of the block that count and are to come; `run`: plays of
   // `last` in a row, up to M.
   struct Head {
@@ -340,6 +349,7 @@ class Fleet {
   std::size_t known(Span<const std::int64_t> ids, std::size_t row) const;
   void begin(std::size_t place) noexcept;
   void resize(std::size_t places);
+  void touch(std::size_t place) noexcept { stamps_[place / page_size] = changes_; }
   bool check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const;
   void apply(const Feedback& rows, const std::uint32_t* places, Shard& shard, std::uint16_t* arms,
              std::uint32_t* tokens);
@@ -348,6 +358,7 @@ class Fleet {
   void test(std::size_t place, Head& head);
   void undo(const Feedback& rows, const std::uint32_t* places, const Journal& journal) noexcept;
   [[noreturn]] void refuse(const Feedback& rows, std::size_t row, std::size_t place) const;
+  void check_place(std::size_t place, SnapshotReader& in);
   void check_record(std::size_t place, SnapshotReader& in) const;
 
   FleetSettings settings_;
@@ -356,7 +367,9 @@ class Fleet {
   std::size_t arms_, stride_, sums_at_;
   std::vector<std::uint8_t> records_, current_;
   KeyTable keys_;
-  std::uint64_t live_ = 0, n_seen_ = 0, foreign_ = 0;
+  std::uint64_t live_ = 0, n_seen_ = 0, foreign_ = 0, changes_ = 0;
+  std::vector<std::uint64_t> stamps_;  // of each page: `changes_` when it was changed last
+  std::uint64_t ids_stamp_ = 0;        // the same of which ids there are
 };
 
 enum class Curve : std::uint8_t { linear = 0, saturating = 1, hump = 2, step = 3, grid = 4 };

@@ -50,7 +50,7 @@ struct Fleet::Journal {
   std::vector<std::uint8_t> records;
 };
 
-// A range of places, which one thread takes through the batch.
+// A range of places, whole pages, which one thread takes through the batch.
 struct Fleet::Shard {
   std::size_t begin, end;
   bool journaled;
@@ -133,6 +133,7 @@ std::size_t Fleet::known(Span<const std::int64_t> ids, std::size_t row) const {
 }
 
 void Fleet::begin(std::size_t place) noexcept {
+  touch(place);
   std::memset(record(place), 0, stride_);
   Head head{};
   head.active = static_cast<std::uint8_t>(arms_);
@@ -150,12 +151,14 @@ void Fleet::resize(std::size_t places) {
   }
   records_.resize(places * stride_);
   current_.resize(places, nobody);
+  stamps_.resize((places + page_size - 1) / page_size, changes_);
 }
 
 std::uint64_t Fleet::add(std::uint64_t count) {
   const std::size_t first = current_.size();
+  ids_stamp_ = changes_ += count;
   resize(first + static_cast<std::size_t>(count));
-  for (std::size_t place = first; place < current_.size(); ++place) begin(place);
+  for (std::size_t place = first; place < current_.size(); ++place) begin(place);  // which stamps the pages
   live_ += count;
   return first;
 }
@@ -168,6 +171,7 @@ void Fleet::add(Span<const std::int64_t> ids) {
                        "id " + std::to_string(ids[row]) + " is in the fleet already");
     seen.insert(Key::of(ids[row]));
   }
+  ids_stamp_ = changes_ += ids.size();
   for (const std::int64_t id : ids) {
     const std::uint32_t place = keys_.insert(Key::of(id));
     if (place >= current_.size()) resize(place + 1);
@@ -179,6 +183,7 @@ void Fleet::add(Span<const std::int64_t> ids) {
 void Fleet::remove(Span<const std::int64_t> ids) {
   std::vector<std::size_t> places;
   for (std::size_t row = 0; row < ids.size(); ++row) places.push_back(known(ids, row));
+  ids_stamp_ = changes_ += ids.size();
   for (const std::size_t place : places) {
     if (current_[place] == nobody) continue;  // it stands twice in the list
     if (settings_.hashed) {
@@ -186,6 +191,7 @@ void Fleet::remove(Span<const std::int64_t> ids) {
       keys_.release(static_cast<std::uint32_t>(place));
     }
     std::memset(record(place), 0, stride_);
+    touch(place);
     current_[place] = nobody;
     --live_;
   }
@@ -193,6 +199,7 @@ void Fleet::remove(Span<const std::int64_t> ids) {
 
 void Fleet::reset(Span<const std::int64_t> ids) {
   for (std::size_t row = 0; row < ids.size(); ++row) known(ids, row);
+  changes_ += ids.size();
   for (const std::int64_t id : ids) begin(place_of(id));
 }
 
@@ -236,17 +243,19 @@ void Fleet::update(const Feedback& rows, std::uint16_t* arms, std::uint32_t* tok
   const std::size_t n = rows.ids.size();
   std::vector<std::uint32_t> places;
   const bool may_fail = check(rows, places, threads) && n > 1;
-  const std::size_t count = n < 4 * kPiece ? 1 : std::max(threads, 1U), all = current_.size();
+  const std::size_t count = n < 4 * kPiece ? 1 : std::max(threads, 1U), pages = stamps_.size();
+  changes_ += n;
   std::vector<Shard> shards;
   for (std::size_t i = 0; i < count; ++i)
-    shards.push_back({all * i / count, all * (i + 1) / count, may_fail, {}, SIZE_MAX, 0});
+    shards.push_back({pages * i / count * page_size, pages * (i + 1) / count * page_size, may_fail, {}, SIZE_MAX, 0});
   parallel_for(count, 1, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) apply(rows, places.data(), shards[i], arms, tokens);
   });
   std::size_t failed = SIZE_MAX;
   for (const Shard& shard : shards) failed = std::min(failed, shard.failed);
   if (failed != SIZE_MAX) {
-    try {  // before it is undone: what the rows before it made of its bandit is what it is held against
+    changes_ -= n;  // pages stay stamped for more than was done, which does no harm
+    try {           // before it is undone: what the rows before it made of its bandit is what it is held against
       refuse(rows, failed, place_of(rows.ids[failed]));
     } catch (const BatchError&) {
       for (const Shard& shard : shards) undo(rows, places.data(), shard.journal);
@@ -260,7 +269,7 @@ void Fleet::update(const Feedback& rows, std::uint16_t* arms, std::uint32_t* tok
 void Fleet::apply(const Feedback& rows, const std::uint32_t* places, Shard& shard, std::uint16_t* arms,
                   std::uint32_t* tokens) {
   const std::size_t n = rows.ids.size(), width = settings_.single ? 4 : 8;
-  const bool whole = shard.begin == 0 && shard.end == current_.size(), hashed = settings_.hashed;
+  const bool whole = shard.begin == 0 && shard.end >= current_.size(), hashed = settings_.hashed;
   const auto place_at = [&](std::size_t row) { return hashed ? places[row] : static_cast<std::size_t>(rows.ids[row]); };
   std::uint32_t mine[kPiece];
   for (std::size_t piece = 0; piece < n; piece += kPiece) {
@@ -300,6 +309,7 @@ void Fleet::apply(const Feedback& rows, const std::uint32_t* places, Shard& shar
 // Whether the row's play fits; if so it took place, and its loss is taken in.
 bool Fleet::take(const Feedback& rows, std::size_t row, std::size_t place, Journal* journal) {
   Head head = this->head(place);
+  touch(place);
   const std::uint8_t current = current_[place];
   const Arm arm = rows.arms.empty() ? current : rows.arms[row];
   if (!rows.tokens.empty() && rows.tokens[row] != static_cast<std::int64_t>(head.plays)) return false;

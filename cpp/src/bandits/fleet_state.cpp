@@ -87,8 +87,8 @@ Fleet::Summary Fleet::summary() const {
 }
 
 std::size_t Fleet::nbytes() const noexcept {
-  return sizeof(Fleet) + records_.size() + current_.size() + (settings_.hashed ? keys_.nbytes() : 0) +
-         8 * (radii_.size() + 2 * schedule_.epochs() + 1);
+  return sizeof(Fleet) + records_.size() + current_.size() + 8 * stamps_.size() +
+         (settings_.hashed ? keys_.nbytes() : 0) + 8 * (radii_.size() + 2 * schedule_.epochs() + 1);
 }
 
 void Fleet::merge(const Fleet& other) {
@@ -97,14 +97,17 @@ void Fleet::merge(const Fleet& other) {
     if (place_of(ids[row]) != SIZE_MAX)
       throw BatchError(BatchError::Kind::duplicate_element, row,
                        "id " + std::to_string(ids[row]) + " is in both fleets: merge fleets of different ids");
-  if (settings_.hashed)
+  if (settings_.hashed) {
     add(ids);
-  else if (other.current_.size() > current_.size())
-    resize(other.current_.size());
-  if (!settings_.hashed) live_ += ids.size();
+  } else {
+    ids_stamp_ = changes_ += ids.size();
+    if (other.current_.size() > current_.size()) resize(other.current_.size());
+    live_ += ids.size();
+  }
   for (const std::int64_t id : ids) {
     const std::size_t from = other.place_of(id), to = settings_.hashed ? place_of(id) : from;
     std::memcpy(record(to), other.record(from), stride_);
+    touch(to);
     current_[to] = other.current_[from];
   }
   n_seen_ += other.n_seen_;
@@ -129,6 +132,7 @@ std::string Fleet::save_head() const {
   out.u64(records_.size());
   out.u64(n_seen_);
   out.u64(foreign_);
+  out.u64(changes_);
   if (settings_.hashed) keys_.save(out);
   out.numbers(Span<const std::uint8_t>(current_));
   return std::move(out).finish();
@@ -148,6 +152,7 @@ void Fleet::load(Span<const std::uint8_t> payload) {
   SnapshotReader in(payload.subspan(8, payload.size() - 8 - static_cast<std::size_t>(size)));
   n_seen_ = in.u64();
   foreign_ = in.u64();
+  ids_stamp_ = changes_ = in.u64();
   if (settings_.hashed) keys_ = KeyTable::load(in);
   const std::vector<std::uint8_t> current = in.numbers<std::uint8_t>();
   in.finish();
@@ -158,15 +163,92 @@ void Fleet::load(Span<const std::uint8_t> payload) {
   live_ = 0;
   for (std::size_t place = 0; place < current_.size(); ++place) {
     if (big_endian) swap_bytes(record(place), arms_, settings_.single);
-    if (settings_.hashed) {
-      const bool linked = place < keys_.capacity() && keys_.linked(static_cast<std::uint32_t>(place));
-      if (linked != (current_[place] != nobody)) in.fail("a bandit for every id");
-    }
-    if (current_[place] == nobody) continue;
-    ++live_;
-    check_record(place, in);
+    check_place(place, in);
+    live_ += current_[place] != nobody;
   }
   if (settings_.hashed && keys_.size() != live_) in.fail("a bandit for every id");
+}
+
+void Fleet::check_place(std::size_t place, SnapshotReader& in) {
+  const bool there = current_[place] != nobody;
+  if (settings_.hashed) {
+    const bool linked = place < keys_.capacity() && keys_.linked(static_cast<std::uint32_t>(place));
+    if (linked != there) in.fail("a bandit for every id");
+  }
+  if (there) check_record(place, in);
+}
+
+namespace {
+
+constexpr std::uint64_t kChanges = UINT64_MAX;  // where a snapshot has the size of its records
+
+}  // namespace
+
+std::string Fleet::changes_since(std::uint64_t earlier) const {
+  SnapshotWriter out;
+  for (const std::uint64_t number : {kChanges, earlier, changes_, n_seen_, foreign_, std::uint64_t{current_.size()}})
+    out.u64(number);
+  out.u8(settings_.hashed && ids_stamp_ > earlier);
+  if (settings_.hashed && ids_stamp_ > earlier) keys_.save(out);
+  std::vector<std::uint64_t> pages;
+  for (std::size_t page = 0; page < stamps_.size(); ++page)
+    if (stamps_[page] > earlier) pages.push_back(page);
+  out.numbers(Span<const std::uint64_t>(pages));
+  for (const std::uint64_t page : pages) {
+    const std::size_t first = static_cast<std::size_t>(page) * page_size,
+                      n = std::min(page_size, current_.size() - first);
+    std::vector<std::uint8_t> records(record(first), record(first) + n * stride_);
+    if (big_endian)
+      for (std::size_t i = 0; i < n; ++i) swap_bytes(&records[i * stride_], arms_, settings_.single);
+    out.numbers(Span<const std::uint8_t>(&current_[first], n));
+    out.numbers(Span<const std::uint8_t>(records));
+  }
+  return std::move(out).finish();
+}
+
+void Fleet::apply_changes(Span<const std::uint8_t> payload) {
+  SnapshotReader in(payload);
+  if (in.u64() != kChanges) in.fail("changes of a fleet, not a fleet");
+  const std::uint64_t earlier = in.u64();
+  if (earlier != changes_)
+    throw std::invalid_argument("the changes are since state " + std::to_string(earlier) +
+                                ", and this fleet is in state " + std::to_string(changes_) +
+                                ": apply them in their order");
+  Fleet next = *this;
+  next.changes_ = in.u64();
+  next.n_seen_ = in.u64();
+  next.foreign_ = in.u64();
+  const std::uint64_t places = in.u64();
+  if (next.changes_ < changes_ || places < current_.size() || places > UINT32_MAX - 1) in.fail("a later state");
+  if (in.u8() != 0) {
+    if (!settings_.hashed) in.fail("no ids of a dense fleet");
+    next.keys_ = KeyTable::load(in);
+    next.ids_stamp_ = next.changes_;
+  }
+  const std::vector<std::uint64_t> pages = in.numbers<std::uint64_t>();
+  if (places > current_.size() && places - current_.size() > pages.size() * page_size) in.fail("pages of new bandits");
+  next.resize(static_cast<std::size_t>(places));
+  for (const std::uint64_t page : pages) {
+    if (page >= next.stamps_.size()) in.fail("a page of the fleet");
+    const std::size_t first = static_cast<std::size_t>(page) * page_size;
+    const std::vector<std::uint8_t> current = in.numbers<std::uint8_t>(), records = in.numbers<std::uint8_t>();
+    if (current.size() != std::min(page_size, next.current_.size() - first) ||
+        records.size() != current.size() * stride_)
+      in.fail("a whole page");
+    std::copy(current.begin(), current.end(), next.current_.begin() + static_cast<std::ptrdiff_t>(first));
+    std::copy(records.begin(), records.end(), next.record(first));
+    next.touch(first);
+    for (std::size_t i = 0; big_endian && i < current.size(); ++i)
+      swap_bytes(next.record(first + i), arms_, settings_.single);
+  }
+  in.finish();
+  next.live_ = 0;
+  for (std::size_t place = 0; place < next.current_.size(); ++place) {
+    next.check_place(place, in);
+    next.live_ += next.current_[place] != nobody;
+  }
+  if (settings_.hashed && next.keys_.size() != next.live_) in.fail("a bandit for every id");
+  *this = std::move(next);
 }
 
 void Fleet::check_record(std::size_t place, SnapshotReader& in) const {

@@ -61,8 +61,7 @@ double Schedule::failure() const {
   }
   const double sides = (settings_.bernstein ? 3.0 : 2.0) * settings_.arms;
   double sum = 0;
-  for (std::uint32_t s = 0; s < epochs(); ++s)
-    sum += sides * std::pow(delta / (sides * (s + 1.0) * (s + 2.0)), power);
+  for (std::uint32_t s = 0; s < epochs(); ++s) sum += sides * std::pow(delta / (sides * (s + 1.0) * (s + 2.0)), power);
   return std::min(1.0, sum);
 }
 

@@ -28,21 +28,24 @@ inline double Environment::tally(Arm arm) {
 }
 
 // D_a(t) = rho D_a(t-1) + [a_t = a] - rho^m [a_{t-m} = a], brought up to date where an arm enters or leaves the window.
-// With an arm's last play its sum is put to 0, so rounding errors live as long as the window.
+// With an arm's last play its sum is put to 0, so rounding errors live as long as the window. A run of one arm is one
+// chain of operations, which is what a step of it takes: in registers from the sum to the sum.
 inline double Environment::geometric_tally(Arm arm, std::size_t leaving) {
-  const auto bring = [this](Arm a) {
-    discounted_[a] *= powers_[row_of(a) * (memory_ + 1) +
-                              static_cast<std::size_t>(std::min<std::uint64_t>(time_ - touched_[a], memory_))];
+  const auto powers = [this](Arm a) { return &powers_[row_of(a) * (memory_ + 1)]; };
+  const auto present = [&](Arm a) {  // as of now
+    const std::uint64_t age = std::min<std::uint64_t>(time_ - touched_[a], memory_);
     touched_[a] = time_;
+    return discounted_[a] * powers(a)[age];
   };
+  double sum = present(arm);
   if (leaving < arms_) {
     const Arm old = static_cast<Arm>(leaving);
-    bring(old);
-    discounted_[old] =
-        --counts_[old] == (old == arm ? 1 : 0) ? 0 : discounted_[old] - powers_[row_of(old) * (memory_ + 1) + memory_];
+    const bool last = --counts_[old] == (old == arm ? 1 : 0);
+    double& left = old == arm ? sum : discounted_[old];
+    if (old != arm) left = present(old);
+    left = last ? 0 : left - powers(old)[memory_];
   }
-  bring(arm);
-  discounted_[arm] += 1;
+  discounted_[arm] = sum + 1;
   return weights_[row_of(arm) * memory_] * discounted_[arm];
 }
 
