@@ -303,9 +303,9 @@ def test_a_seed_repeats_every_bit(schedule, options):
 
 def test_helpers_for_planning():
     assert max_users(lambda d: d**-3.0, density=3e-3, link=10.0) > max_users(lambda d: d**-3.0, density=1e-2, link=10.0)
-    n = max_users(lambda d: d**-3.0, density=3e-3, link=10.0, peak=2.0)
-    distance = np.sqrt(np.arange(1, n + 1) / (np.pi * 3e-3))
-    total = np.cumsum(2.0 * (10.0 / distance) ** 3)
+    n = max_users(lambda d: d**-3.0, density=2e-3, link=10.0)
+    distance = np.sqrt(np.arange(1, n + 1) / (np.pi * 2e-3))
+    total = np.cumsum((10.0 / distance) ** 3)
     assert total[n - 2] < 1 <= total[n - 1]
     assert max_users(lambda d: d**-4.0, density=1e-9, link=1.0, limit=50) == 50
 

@@ -129,7 +129,7 @@ class InterferenceGame:
     >>> game = InterferenceGame([[[1.0, 1.0], [0.1, 0.3]], [[0.2, 0.1], [1.0, 1.0]]], [[0.1, 0.2], [0.3, 0.1]], [1.0, 1.0])
     >>> result = game.solve()
     >>> result.status, result.power.round(4).tolist()
-    ('certified', [[0.6765, 0.3235], [0.2765, 0.7235]])
+    ('certified', [[0.6289, 0.3711], [0.3557, 0.6443]])
     """
 
     def __init__(
