@@ -12,7 +12,7 @@ __all__ = ["waterfill_tensor"]
 
 
 class _Waterfill(torch.autograd.Function):
-    """p of noise and power. On the active set A: dp = -(da - mean_A da) + dP / |A|, elsewhere 0; the level: mean_A da + dP / |A|."""
+    """On the active set A: dp = -(da - mean_A da) + dP / |A|, elsewhere 0, and of the level mean_A da + dP / |A|."""
 
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, power: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

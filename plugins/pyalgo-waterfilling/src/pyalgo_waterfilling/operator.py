@@ -15,6 +15,7 @@ __all__ = ["METHODS", "WaterfillResult", "waterfill"]
 
 METHODS = ("auto", "newton", "sort", "quickselect", "condat")
 LEAST_POWER = 1e-290  # below it shares of the power are no longer normal numbers
+_DOUBLE = np.dtype(np.float64)
 ROWS = 1024  # rows of one task, whatever the number of threads: a row starts where the one before ended
 
 
@@ -93,20 +94,42 @@ def waterfill(
     >>> waterfill([1.0, 4.0, 6.0, 3.0], 10.0).power
     array([5., 2., 0., 3.])
     """
-    plain = level0 is None and out is None and weights is None and mask is None and active is None and method == "auto"
-    if plain and type(noise) is np.ndarray and noise.ndim == 1 and noise.size and noise.dtype == np.float64:
-        power = float(power) if isinstance(power, int | float) else power
-        if type(power) is float and (power == 0.0 or LEAST_POWER <= power < math.inf) and noise.flags.carray:
-            p = np.empty_like(noise)
-            level, n, rounds = newton.solve_row(noise, power, 0.0, p)
-            if level > 0.0:
-                return WaterfillResult(p, level, n, rounds)
+    if type(power) is float and type(noise) is np.ndarray and weights is None and mask is None and active is None:
+        found = _plain(noise, power, method, level0, out) if axis == -1 and threads == 1 else None
+        if found is not None:
+            return found
     if type(noise).__module__ == "torch":
         from pyalgo_waterfilling.differentiable import waterfill_tensor
 
         _refuse_for_tensors(weights=weights, mask=mask, active=active, level0=level0, out=out, method=method)
         return waterfill_tensor(noise, power, axis=axis)
     return _general(noise, power, weights, mask, active, method, axis, level0, out, threads)
+
+
+def _plain(noise: Any, power: float, method: str, level0: Any, out: Any) -> WaterfillResult | None:
+    """The case that has to be fast: an array of float64 as it is, one budget. None where anything else is to be looked at."""
+    if noise.dtype is not _DOUBLE or not noise.flags.carray or not (power == 0.0 or LEAST_POWER <= power < math.inf):
+        return None
+    shape = noise.shape
+    if len(shape) == 1 and shape[0] and level0 is None and out is None and method == "auto":
+        p = np.empty_like(noise)
+        one, n, passes = newton.solve_row(noise, power, 0.0, p)
+        return WaterfillResult(p, one, n, passes) if one > 0.0 else None
+    if len(shape) != 2 or not 0 < shape[0] <= ROWS or shape[1] == 0 or method not in ("auto", "newton"):
+        return None
+    rows = shape[0]
+    if level0 is None:
+        start = np.zeros(rows)
+    elif type(level0) is np.ndarray and level0.dtype is _DOUBLE and level0.shape == (rows,) and level0.flags.carray:
+        start = level0
+        if np.isnan(start.sum()) and np.isnan(start).any():
+            return None
+    else:
+        return None
+    p = np.empty_like(noise) if out is None else _output(out, noise, -1)
+    level, n_active, rounds = np.empty(rows), np.empty(rows, np.int64), np.empty(rows, np.int64)
+    bad = newton.solve_rows(noise, np.full(rows, power), start, p, level, n_active, rounds)
+    return WaterfillResult(p, level, n_active, rounds) if bad < 0 else None
 
 
 def _general(
