@@ -1,7 +1,7 @@
-"""Draws docs/*.svg of this pack: water over carriers, convergence against the predicted rates, and speed; ``--draw`` skips timing.
+"""Draws docs/*.svg of this pack: water over carriers, convergence against the predicted rates, and speed.
 
 ``python bench/plot_waterfilling.py`` from the pack's folder (the repository's bench/ on PYTHONPATH) writes docs/figures.json,
-draws, and puts the table of figures between the marks of README.md.
+draws, and puts the table of figures between the marks of README.md; ``--draw`` draws what was measured before.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams["svg.fonttype"] = "none"
-matplotlib.rcParams["svg.hashsalt"] = "pyalgo"
 import matplotlib.pyplot as plt
 import numpy as np
 from pyalgo_waterfilling.game import Asynchrony, InterferenceGame
 from pyalgo_waterfilling.operator import waterfill
 
+matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "pyalgo"})
 PACK = Path(__file__).parents[1]
 DOCS = PACK / "docs"
 WATER, GROUND, RED, GREEN, GREY = "#5aa9d6", "#c9b79c", "#d1495b", "#3a7d44", "#8a8a8a"
@@ -60,7 +59,9 @@ def draw_water() -> None:
         plot.bar(k, heard[i], bottom=own, width=1, color=RED, alpha=0.55, label="interference over gain")
         plot.bar(k, result.power[i], bottom=own + heard[i], width=1, color=WATER, label="power")
         plot.axhline(result.level[i], color="#1b4f72", linewidth=1, linestyle="--")
-        plot.text(n - 0.6, result.level[i] + 0.02, f"level {result.level[i]:.2f}", ha="right", va="bottom", color="#1b4f72")
+        plot.text(
+            n - 0.6, result.level[i] + 0.02, f"level {result.level[i]:.2f}", ha="right", va="bottom", color="#1b4f72"
+        )
         plot.set(xlabel="carrier", xlim=(-0.5, n - 0.5), ylim=(0, 1.6))
         plot.set_title(f"user {i + 1}: {result.rates[i]:.1f} bits per symbol", fontsize=10)
         tidy(plot)
@@ -157,7 +158,7 @@ def measure() -> dict[str, Any]:
             "scipy, brentq": (lambda a=few: by_brentq(a), few.size),
         }
         repeat = max(1, 200_000 // (2 * a.size))
-        seconds = laps([lambda w=w: [w() for _ in range(repeat)] for w, _ in works.values()], rounds=7).min(axis=0)
+        seconds = laps([lambda w=w, r=repeat: [w() for _ in range(r)] for w, _ in works.values()], rounds=7).min(axis=0)
         for (name, (_, size)), t in zip(works.items(), seconds, strict=True):
             found.setdefault(name, []).append(round(size * repeat / t / 1e6, 1))
     return found
@@ -181,7 +182,11 @@ def table(found: dict[str, Any]) -> str:
     lines.append("|---" * (1 + len(found["sizes"])) + "|")
     for name in names:
         label = f"**{name}**" if name in ("cold", "warm start") else name
-        lines.append(f"| {label} | " + " | ".join(f"{rate:,.3g}" if rate < 100 else f"{rate:,.0f}" for rate in found[name]) + " |")
+        lines.append(
+            f"| {label} | "
+            + " | ".join(f"{rate:,.3g}" if rate < 100 else f"{rate:,.0f}" for rate in found[name])
+            + " |"
+        )
     return "\n".join(lines)
 
 
@@ -198,7 +203,10 @@ def main() -> None:
     draw_speed(found)
     readme = PACK / "README.md"
     text = re.sub(
-        r"(<!-- figures -->\n).*?(<!-- /figures -->)", lambda m: f"{m[1]}{table(found)}\n{m[2]}", readme.read_text(), flags=re.S
+        r"(<!-- figures -->\n).*?(<!-- /figures -->)",
+        lambda m: f"{m[1]}{table(found)}\n{m[2]}",
+        readme.read_text(),
+        flags=re.S,
     )
     readme.write_text(text)
 

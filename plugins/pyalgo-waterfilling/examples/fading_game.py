@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from pyalgo_waterfilling.streaming import StreamingResult, StreamingWaterfilling
 
 CELLS, CARRIERS, STEPS = 8, 32, 180

@@ -287,6 +287,7 @@ class InterferenceGame:
         p = out if in_place else np.ascontiguousarray(heard, dtype=x.gain.dtype)
         _links.respond(
             users,
+            not in_place,
             x.begin,
             x.source if source is None else source,
             x.gain,

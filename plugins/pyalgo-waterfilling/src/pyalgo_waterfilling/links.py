@@ -52,8 +52,12 @@ def normalise(gains: Any, noise: Any, gap: Any, mask: Any) -> Links:
     factor = np.broadcast_to(np.asarray(gap, float), (q,))
     refuse("gap", factor, ~((factor >= 1) & (factor < np.inf)), "at least 1 and finite")
     scale = np.divide(factor[:, np.newaxis], own, out=np.zeros((q, n)), where=usable)
-    order = np.argsort(receiver[~direct], kind="stable")
-    receiver, source, gain = receiver[~direct][order], source[~direct][order], gain[~direct][order]
+    if _sparse(gains):
+        receiver, source, gain = receiver[~direct], source[~direct], gain[~direct]
+    else:
+        gain[direct] = 0  # stays, so that all users hear the same sources: see `hear_two`
+    order = np.argsort(receiver, kind="stable")
+    receiver, source, gain = receiver[order], source[order], gain[order] if _sparse(gains) else gain
     for e in range(len(gain)):
         gain[e] *= scale[receiver[e]]
     begin = np.searchsorted(receiver, np.arange(q + 1))
@@ -132,28 +136,73 @@ def hear(begin, end, source, gain, p, total):
         e += 1
 
 
+@fast_checked
+def _add_two_to_two(total, other, gain, e, f, p, a, b):
+    for k in range(total.size):
+        x, y = p[a, k], p[b, k]
+        total[k] += gain[e, k] * x + gain[e + 1, k] * y
+        other[k] += gain[f, k] * x + gain[f + 1, k] * y
+
+
 @exact
-def respond(users, begin, source, gain, noise, cap, p, budget, disturbance, alpha, out, level, change):
+def alike(i, j, begin, source):
+    """Whether two users hear the same others."""
+    mine, other = source[begin[i] : begin[i + 1]], source[begin[j] : begin[j + 1]]
+    return mine.size == other.size and np.all(mine == other)
+
+
+@exact
+def hear_two(e, f, end, source, gain, p, total, other):
+    """`hear` for two who hear the same: the powers are read half as often, and only gains come from memory."""
+    total[:] = 0
+    other[:] = 0
+    while e + 2 <= end:
+        _add_two_to_two(total, other, gain, e, f, p, source[e], source[e + 1])
+        e, f = e + 2, f + 2
+    if e < end:
+        _add_one(total, gain, e, p, source[e])
+        _add_one(other, gain, f, p, source[e])
+
+
+@exact
+def fill(i, total, noise, cap, budget, disturbance, alpha, out, level, change, a, found):
+    n = noise.shape[1]
+    for k in range(n):
+        a[k] = noise[i, k] + total[k]
+    if disturbance.shape[0] > 0:
+        for k in range(n):
+            a[k] = max(a[k] + disturbance[i, k], 1e-3 * a[k])
+    if cap.shape[0] > 0:
+        level[i], _, _ = breakpoints.solve_row(a, np.ones(n), cap[i], budget[i], breakpoints.QUICKSELECT, found)
+    else:
+        level[i], _, _ = newton.solve_row(a, budget[i], level[i], found)
+    moved = 0.0
+    for k in range(n):
+        step = found[k] - out[i, k]
+        moved += step * step
+        out[i, k] = found[k] if alpha == 1.0 else out[i, k] + alpha * step
+    change[i] = np.sqrt(moved)
+
+
+@exact
+def respond(users, together, begin, source, gain, noise, cap, p, budget, disturbance, alpha, out, level, change):
     """Water-fill `users` against p[source]: powers and levels into `out` and `level`, ||WF - p_i|| into `change`.
 
-    Where `out` is `p` itself, everyone hears those who went before. A level is where the search starts as well.
+    Where `out` is `p` itself, everyone hears those who went before, and none may go `together` with the next. A level is where
+    the search starts as well.
     """
     n = noise.shape[1]
-    total, a, found = np.empty(n, gain.dtype), np.empty(n), np.empty(n)
-    for i in users:
-        hear(begin[i], begin[i + 1], source, gain, p, total)
-        for k in range(n):
-            a[k] = noise[i, k] + total[k]
-        if disturbance.shape[0] > 0:
-            for k in range(n):
-                a[k] = max(a[k] + disturbance[i, k], 1e-3 * a[k])
-        if cap.shape[0] > 0:
-            level[i], _, _ = breakpoints.solve_row(a, np.ones(n), cap[i], budget[i], breakpoints.QUICKSELECT, found)
+    total, other, a, found = np.empty(n, gain.dtype), np.empty(n, gain.dtype), np.empty(n), np.empty(n)
+    at = 0
+    while at < users.size:
+        i = users[at]
+        if together and at + 1 < users.size and alike(i, users[at + 1], begin, source):
+            j = users[at + 1]
+            hear_two(begin[i], begin[j], begin[i + 1], source, gain, p, total, other)
+            fill(i, total, noise, cap, budget, disturbance, alpha, out, level, change, a, found)
+            fill(j, other, noise, cap, budget, disturbance, alpha, out, level, change, a, found)
+            at += 2
         else:
-            level[i], _, _ = newton.solve_row(a, budget[i], level[i], found)
-        moved = 0.0
-        for k in range(n):
-            step = found[k] - out[i, k]
-            moved += step * step
-            out[i, k] = found[k] if alpha == 1.0 else out[i, k] + alpha * step
-        change[i] = np.sqrt(moved)
+            hear(begin[i], begin[i + 1], source, gain, p, total)
+            fill(i, total, noise, cap, budget, disturbance, alpha, out, level, change, a, found)
+            at += 1

@@ -94,9 +94,16 @@ def waterfill(
     >>> waterfill([1.0, 4.0, 6.0, 3.0], 10.0).power
     array([5., 2., 0., 3.])
     """
-    if type(power) is float and type(noise) is np.ndarray and weights is None and mask is None and active is None:
-        found = _plain(noise, power, method, level0, out) if axis == -1 and threads == 1 else None
-        if found is not None:
+    bare = weights is None and mask is None and active is None and axis == -1 and threads == 1
+    if bare and type(power) is float and type(noise) is np.ndarray:
+        # What has to be fast, in the order of what is asked least: a call on 64 carriers is spent on questions like these.
+        small = noise.ndim == 1 and level0 is None and out is None and method == "auto" and noise.dtype is _DOUBLE
+        if small and noise.flags.carray and noise.size and (LEAST_POWER <= power < math.inf or power == 0.0):
+            p = np.empty(noise.size)
+            level, n_active, passes = newton.solve_row(noise, power, 0.0, p)
+            if level > 0.0:
+                return tuple.__new__(WaterfillResult, (p, level, n_active, passes))
+        elif (found := _batch(noise, power, method, level0, out)) is not None:
             return found
     if type(noise).__module__ == "torch":
         from pyalgo_waterfilling.differentiable import waterfill_tensor
@@ -106,16 +113,12 @@ def waterfill(
     return _general(noise, power, weights, mask, active, method, axis, level0, out, threads)
 
 
-def _plain(noise: Any, power: float, method: str, level0: Any, out: Any) -> WaterfillResult | None:
-    """The case that has to be fast: an array of float64 as it is, one budget. None where anything else is to be looked at."""
-    if noise.dtype is not _DOUBLE or not noise.flags.carray or not (power == 0.0 or LEAST_POWER <= power < math.inf):
-        return None
+def _batch(noise: Any, power: float, method: str, level0: Any, out: Any) -> WaterfillResult | None:
+    """Rows of float64 as they are, one budget. None where anything else is to be looked at."""
     shape = noise.shape
-    if len(shape) == 1 and shape[0] and level0 is None and out is None and method == "auto":
-        p = np.empty_like(noise)
-        one, n, passes = newton.solve_row(noise, power, 0.0, p)
-        return WaterfillResult(p, one, n, passes) if one > 0.0 else None
     if len(shape) != 2 or not 0 < shape[0] <= ROWS or shape[1] == 0 or method not in ("auto", "newton"):
+        return None
+    if noise.dtype is not _DOUBLE or not noise.flags.carray or not (power == 0.0 or LEAST_POWER <= power < math.inf):
         return None
     rows = shape[0]
     if level0 is None:
