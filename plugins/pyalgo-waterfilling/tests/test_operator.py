@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit, types
+from pyalgo_waterfilling import newton
 from pyalgo_waterfilling.operator import METHODS, waterfill
 
 needs_mpmath = pytest.mark.skipif(not importlib.util.find_spec("mpmath"), reason="mpmath is not installed")
@@ -203,3 +207,22 @@ def test_more_noise_means_less_power_and_more_power_a_higher_level():
 def test_what_cannot_be_meant_is_refused(noise, power, options, error, match):
     with pytest.raises(error, match=match):
         waterfill(noise, power, **options)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 assembler")
+@pytest.mark.parametrize("kernel", ["scan", "excess", "excess_of_two", "emit"])
+def test_loops_are_vectorised(kernel):
+    """numba says nothing where a loop stays scalar, and such a one is ten times slower."""
+    function = getattr(newton, kernel)
+    fresh = njit(error_model="numpy", fastmath=function.targetoptions["fastmath"])(
+        function.py_func
+    )  # not from the cache
+    double, one = types.float64, types.Array(types.float64, 1, "C")
+    signature = {
+        "scan": (one,),
+        "excess": (one, double, double),
+        "excess_of_two": (one, double, double, one, double, double),
+        "emit": (one, double, double, double, one),
+    }[kernel]
+    fresh.compile(signature)
+    assert re.search(r"\bv?(add|sub)pd\b", fresh.inspect_asm(signature))
