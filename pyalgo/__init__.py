@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyalgo.algorithm import Algorithm
     from pyalgo.errors import (
         DuplicateElementError,
+        FeedbackError,
         NonMonotoneError,
         SnapshotError,
         UnknownElementError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Algorithm",
     "DuplicateElementError",
+    "FeedbackError",
     "NonMonotoneError",
     "SnapshotError",
     "UnknownElementError",
@@ -50,6 +52,7 @@ __all__ = [
 _HOME = {
     "Algorithm": "pyalgo.algorithm",
     "DuplicateElementError": "pyalgo.errors",
+    "FeedbackError": "pyalgo.errors",
     "NonMonotoneError": "pyalgo.errors",
     "SnapshotError": "pyalgo.errors",
     "UnknownElementError": "pyalgo.errors",
@@ -63,6 +66,7 @@ _MODULES = frozenset(
     {
         "algorithm",
         "arrays",
+        "bandits",
         "completion",
         "errors",
         "hamming",

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 __all__ = [
     "DuplicateElementError",
+    "FeedbackError",
     "NonMonotoneError",
     "PluginError",
     "PyalgoKeyError",
@@ -44,6 +45,10 @@ class UnknownIndexError(PyalgoKeyError, IndexError):
 
 class DuplicateElementError(PyalgoKeyError):
     """An id that is in the data set already."""
+
+
+class FeedbackError(PyalgoKeyError):
+    """A loss for a play that was not made, or has its loss already."""
 
 
 class UnknownAlgorithmError(PyalgoKeyError):

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOUNDATION = {"growth", "span", "bits", "simd", "rng", "parallel", "snapshot"}
+FOUNDATION = {"growth", "pages", "span", "bits", "simd", "rng", "parallel", "snapshot"}
 GROUND_FLOOR = {"algorithm", "errors", "snapshot", "arrays", "arrow", "registry"}
-ALGORITHMS = {"completion", "hamming", "rns", "submodular"}
+ALGORITHMS = {"bandits", "completion", "hamming", "rns", "submodular"}
 MIDDLE = {"stream", "scale", "testing"}
 LEAVES = {"cli", "report", "plot", "sklearn", "__main__"}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}

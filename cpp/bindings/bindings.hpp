@@ -4,6 +4,8 @@
 
 namespace pyalgo::bindings {
 
+void bind_bandits(pybind11::module_& m);
+void bind_bandit_fleets(pybind11::module_& m);
 void bind_completion(pybind11::module_& m);
 void bind_hamming(pybind11::module_& m);
 void bind_rns(pybind11::module_& m);

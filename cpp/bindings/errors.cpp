@@ -14,6 +14,7 @@ py::object python_class(BatchError::Kind kind) {
     case BatchError::Kind::type: return py::reinterpret_borrow<py::object>(PyExc_TypeError);
     case BatchError::Kind::unknown_element: return py::module_::import("pyalgo.errors").attr("UnknownElementError");
     case BatchError::Kind::unknown_index: return py::module_::import("pyalgo.errors").attr("UnknownIndexError");
+    case BatchError::Kind::feedback: return py::module_::import("pyalgo.errors").attr("FeedbackError");
     case BatchError::Kind::duplicate_element: break;
   }
   return py::module_::import("pyalgo.errors").attr("DuplicateElementError");

@@ -20,7 +20,7 @@ def test_docstrings(name):
     assert doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS).failed == 0
 
 
-PAGES = ["completion", "hamming", "rns", "submodular"]
+PAGES = ["bandits", "completion", "hamming", "rns", "submodular"]
 
 
 @pytest.mark.parametrize("page", [f"algorithms/{name}.md" for name in PAGES])

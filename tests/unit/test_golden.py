@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import pyalgo
+from pyalgo.bandits import SuccessiveEliminationWTB, TallyingFleet
 from pyalgo.completion import MatrixCompletion
 from pyalgo.rns import RnsAccumulator
 from pyalgo.submodular import DynamicSubmodularMaximizer
@@ -219,6 +220,66 @@ def test_rns_sums_are_read_go_on_and_are_those_on_file(kind):
     assert released.n_seen == 600
 
 
+def bandit(kind: str) -> pyalgo.Algorithm:
+    """Some hundred losses by integer arithmetic alone, a few of them late; of the fleets with ids that come and go."""
+    state, losses = 1, []
+    for _ in range(900):
+        state = state * 6364136223846793005 % 2**64 + 1442695040888963407
+        losses.append((state >> 33) % 65 / 64)
+    if kind in ("known", "doubling"):
+        settings = {"horizon": 700} if kind == "known" else {"radius": "bernstein", "max_missing": 0.1, "n0": 8}
+        policy = SuccessiveEliminationWTB(4, 3, delta=0.2, **settings)
+        for t, loss in enumerate(losses[:600]):
+            arm, token = policy.select()
+            if t % 50 != 7:
+                policy.update(token=token, loss=loss * (4 - arm) / 4)
+            if t % 50 == 20 and kind == "known":
+                policy.update(token=t - 13, loss=0.25)
+        return policy
+    settings = {"id_map": "hash", "dtype": "f32", "strict": False} if kind == "hashed" else {}
+    fleet = TallyingFleet(5, 3, 2, 400, delta=0.2, n0=4, **settings)
+    if kind == "hashed":
+        fleet.add_bandits([-(2**40), 77])
+        fleet.remove_bandits([2])
+    ids = fleet.ids.tolist()
+    for t, loss in enumerate(losses):
+        id_ = ids[(t * t + t // 7) % len(ids)]
+        fleet.step([id_], [loss * (1 + 2 * fleet.select([id_])[0]) / 5])
+    return fleet
+
+
+def bandit_answers(algorithm: pyalgo.Algorithm) -> dict:
+    found = {"n_seen": algorithm.n_seen, "sha256": hashlib.sha256(algorithm.to_bytes()).hexdigest()}
+    if isinstance(algorithm, TallyingFleet):
+        state = algorithm.state(algorithm.ids)
+        return {**found, **{name: state[name].tolist() for name in ("arm", "epoch", "n_active", "token")}}
+    state = algorithm.query()
+    found |= {
+        "active": state.active.tolist(),
+        "counts": state.counts.tolist(),
+        "epoch": state.epoch,
+        "open": state.n_open,
+    }
+    return {**found, "next": [algorithm.clone().select().arm]}
+
+
+BANDITS = ("known", "doubling", "dense", "hashed")
+
+
+@pytest.mark.claim("bandits.9")
+@pytest.mark.parametrize("kind", BANDITS)
+def test_bandits_are_read_go_on_and_are_those_on_file(kind):
+    path = GOLDEN / f"bandits-{kind}-1.snapshot"
+    released, expected = pyalgo.load(path), json.loads(path.with_suffix(".json").read_text())
+    assert bandit_answers(released) == expected
+    assert bandit_answers(bandit(kind)) == expected
+    for _ in range(50):
+        if isinstance(released, TallyingFleet):
+            released.step(released.ids, np.full(len(released), 0.5))
+        else:
+            released.update(token=released.select().token, loss=0.5)
+
+
 @pytest.mark.claim("submodular.10", "submodular.11")
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("submodular-*.snapshot")), ids=lambda path: path.stem)
 def test_released_snapshots_are_read_and_go_on(path):
@@ -267,3 +328,9 @@ if __name__ == "__main__":
         if not target.exists():
             target.write_bytes(rns_sums(kind).to_bytes())
             target.with_suffix(".json").write_text(json.dumps(rns_answers(rns_sums(kind))) + "\n")
+
+    for kind in BANDITS:
+        target = GOLDEN / f"bandits-{kind}-1.snapshot"
+        if not target.exists():
+            target.write_bytes(bandit(kind).to_bytes())
+            target.with_suffix(".json").write_text(json.dumps(bandit_answers(bandit(kind))) + "\n")

@@ -10,7 +10,7 @@ namespace pyalgo {
 // One row of a batch is at fault. Thrown before anything changed; `row` is the 0-based position in the batch.
 class BatchError : public std::runtime_error {
  public:
-  enum class Kind { value, type, unknown_element, unknown_index, duplicate_element };
+  enum class Kind { value, type, unknown_element, unknown_index, duplicate_element, feedback };
 
   BatchError(Kind kind, std::size_t row, const std::string& what) : std::runtime_error(what), kind_(kind), row_(row) {}
 

@@ -1,0 +1,1 @@
+"""Exact water-filling, and power control games with certificates of convergence."""
