@@ -336,7 +336,7 @@ class TallyingFleet(Algorithm):
         return self._core.n_changes
 
     def changes_since(self, earlier: int) -> bytes:
-        """What has changed since an earlier state, by its `n_changes`: the pages of 256 bandits that were touched.
+        """What has changed since an earlier state, by its `n_changes`: the pages of 1,024 bandits that were touched.
 
         For snapshots often: ``to_bytes()`` once, and from then on these, each since the one before. A fleet that was read back
         takes them by `apply_changes`.

@@ -185,7 +185,7 @@ def test_emissions_of_pieces_are_those_of_the_whole():
 @pytest.mark.claim("bandits.9")
 @pytest.mark.parametrize("settings", [{}, {"id_map": "hash", "dtype": "f32"}, {"threads": 3}])
 def test_changes_take_a_fleet_from_state_to_state(settings):
-    fleet = fleet_of(6000, **settings)
+    fleet = fleet_of(12000, **settings)
     twin, state = TallyingFleet.from_bytes(fleet.to_bytes()), fleet.n_changes
     rng = np.random.default_rng(0)
     for step in range(8):
@@ -198,7 +198,7 @@ def test_changes_take_a_fleet_from_state_to_state(settings):
             fleet.reset(fleet.ids[[7]])
         changes = fleet.changes_since(state)
         if step in (0, 2):
-            assert len(changes) < 0.3 * len(fleet.to_bytes())
+            assert len(changes) < 0.5 * len(fleet.to_bytes())
         with pytest.raises(SnapshotError):  # they are no fleet
             TallyingFleet.from_bytes(changes)
         for at in range(0, len(changes), len(changes) // 20):
@@ -210,7 +210,7 @@ def test_changes_take_a_fleet_from_state_to_state(settings):
     with pytest.raises(ValueError, match="apply them in their order"):
         twin.apply_changes(changes)
     with pytest.raises(ValueError, match="memory_bound=2, not 1"):
-        fleet_of(6000, memory=1, **settings).apply_changes(changes)
+        fleet_of(12000, memory=1, **settings).apply_changes(changes)
     with pytest.raises(ValueError, match="earlier must be from 0"):
         fleet.changes_since(state + 1)
     assert twin.to_bytes() == fleet.to_bytes()

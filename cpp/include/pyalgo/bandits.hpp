@@ -319,7 +319,7 @@ class Fleet {
   void apply_changes(Span<const std::uint8_t> payload);
 
  private:
-  static constexpr std::size_t page_size = 256;  // bandits
+  static constexpr std::size_t page_size = 1024;  // bandits; the stamps of a million fit into the first cache
 
   // Everything of a record but order and sums. `left`: plays of the block that count and are to come; `run`: plays of
   // `last` in a row, up to M.
