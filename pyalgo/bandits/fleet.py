@@ -336,7 +336,7 @@ class TallyingFleet(Algorithm):
         return self._core.n_changes
 
     def changes_since(self, earlier: int) -> bytes:
-        """What has changed since an earlier state, by its `n_changes`: the pages of 256 bandits that were touched.
+        """What has changed since an earlier state, by its `n_changes`: the pages of 1,024 bandits that were touched.
 
         For snapshots often: ``to_bytes()`` once, and from then on these, each since the one before. A fleet that was read back
         takes them by `apply_changes`.
@@ -347,7 +347,7 @@ class TallyingFleet(Algorithm):
         >>> base, state = fleet.to_bytes(), fleet.n_changes
         >>> _ = fleet.step([7, 70_000], [0.5, 1.0])
         >>> changes = fleet.changes_since(state)
-        >>> len(changes) < len(base) / 100
+        >>> len(changes) < len(base) / 10
         True
         >>> twin = TallyingFleet.from_bytes(base)
         >>> twin.apply_changes(changes)

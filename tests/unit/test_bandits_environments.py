@@ -260,7 +260,7 @@ def test_what_is_recommended_is_what_was_measured():
             assert "UCB1 was better all the same" in advice.reason
     advice = recommend_policy(4, 30, 2000, n_bandits=200_000)
     assert (advice.policy, advice.params["n_bandits"]) == ("TallyingFleet", 200_000)
-    assert "10 MB in all" in advice.reason
+    assert "11 MB in all" in advice.reason
     assert recommend_policy(4, 30, 200).first_test > 200
     assert "beyond the horizon" in recommend_policy(4, 30, 200).reason
     assert recommend_policy(3, 5, 1000, reo=False).policy == "BatchedEXP3"

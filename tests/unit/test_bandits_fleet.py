@@ -61,7 +61,7 @@ def test_a_fleet_is_so_many_single_policies(loss_range):
 
 
 @pytest.mark.claim("bandits.6")
-def test_ten_thousand_bandits_do_not_depend_on_batches_or_threads():
+def test_bandits_at_full_size_do_not_depend_on_batches_or_threads():
     """2,000 losses each (2e7 in all), whole batches on one thread against random pieces on four; and 40 against singles."""
     bandits, rounds = 10_000, 2_000
     means = np.random.default_rng(1).random((bandits, 4))
@@ -111,7 +111,7 @@ def test_memory_of_a_bandit(dtype, each, arms):
     assert len(fleet.to_bytes()) <= 1.0 * fleet.nbytes
 
 
-def test_compensation_outlasts_single_precision():
+def test_compensation_outlasts_single_precision_at_full_size():
     """2^24 ones and more: a sum of floats stops growing there."""
     fleet = TallyingFleet(1, 2, 0, 2**26, n0=2**25, dtype="f32")
     rows = np.zeros(2**21, np.int64)
@@ -185,7 +185,7 @@ def test_emissions_of_pieces_are_those_of_the_whole():
 @pytest.mark.claim("bandits.9")
 @pytest.mark.parametrize("settings", [{}, {"id_map": "hash", "dtype": "f32"}, {"threads": 3}])
 def test_changes_take_a_fleet_from_state_to_state(settings):
-    fleet = fleet_of(6000, **settings)
+    fleet = fleet_of(12000, **settings)
     twin, state = TallyingFleet.from_bytes(fleet.to_bytes()), fleet.n_changes
     rng = np.random.default_rng(0)
     for step in range(8):
@@ -198,7 +198,7 @@ def test_changes_take_a_fleet_from_state_to_state(settings):
             fleet.reset(fleet.ids[[7]])
         changes = fleet.changes_since(state)
         if step in (0, 2):
-            assert len(changes) < 0.3 * len(fleet.to_bytes())
+            assert len(changes) < 0.5 * len(fleet.to_bytes())
         with pytest.raises(SnapshotError):  # they are no fleet
             TallyingFleet.from_bytes(changes)
         for at in range(0, len(changes), len(changes) // 20):
@@ -210,7 +210,7 @@ def test_changes_take_a_fleet_from_state_to_state(settings):
     with pytest.raises(ValueError, match="apply them in their order"):
         twin.apply_changes(changes)
     with pytest.raises(ValueError, match="memory_bound=2, not 1"):
-        fleet_of(6000, memory=1, **settings).apply_changes(changes)
+        fleet_of(12000, memory=1, **settings).apply_changes(changes)
     with pytest.raises(ValueError, match="earlier must be from 0"):
         fleet.changes_since(state + 1)
     assert twin.to_bytes() == fleet.to_bytes()
@@ -382,10 +382,13 @@ def test_parameters_out_of_range_are_refused_by_name():
 @given(seed=st.integers(0, 10**6), at=st.integers(0, 10**6), threads=st.integers(1, 3), single=st.booleans())
 def test_a_row_refused_late_takes_everything_back(seed, at, threads, single):
     """Batches in which bandits come several times, so that what is refused is seen only once other rows are in."""
-    fleet = fleet_of(6, 3, 1, 200, n0=2, threads=threads, dtype="f32" if single else "f64")
     rng = np.random.default_rng(seed)
-    for size in (50, 5000):
-        ids, arms, losses = rng.integers(6, size=size), [], rng.integers(0, 5, size) / 4
+    for size, bandits in ((50, 6), (5000, 6), (5000, 6000)):  # the last is looked through for ids that come twice
+        fleet = fleet_of(bandits, 3, 1, 200, n0=2, threads=threads, dtype="f32" if single else "f64")
+        ids, arms, losses = rng.integers(bandits, size=size), [], rng.integers(0, 5, size) / 4
+        if bandits == 6000:
+            fleet.step(np.arange(6000), np.ones(6000))
+            ids = rng.permutation(bandits)[:size]
         twin = fleet.clone()
         for id_, loss in zip(ids.tolist(), losses.tolist(), strict=True):
             arms.append(int(twin.select([id_])[0]))

@@ -319,7 +319,7 @@ class Fleet {
   void apply_changes(Span<const std::uint8_t> payload);
 
  private:
-  static constexpr std::size_t page_size = 256;  // bandits
+  static constexpr std::size_t page_size = 1024;  // bandits; the stamps of a million fit into the first cache
 
   // Everything of a record but order and sums. `left`: plays of the block that count and are to come; `run`: plays of
   // `last` in a row, up to M.
@@ -350,7 +350,9 @@ class Fleet {
   void begin(std::size_t place) noexcept;
   void resize(std::size_t places);
   void touch(std::size_t place) noexcept { stamps_[place / page_size] = changes_; }
-  bool check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const;
+  void check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const;
+  bool is_certain(const Feedback& rows, const std::uint32_t* places, const Shard& shard,
+                  std::vector<std::uint64_t>& seen) const;
   void apply(const Feedback& rows, const std::uint32_t* places, Shard& shard, std::uint16_t* arms,
              std::uint32_t* tokens);
   bool take(const Feedback& rows, std::size_t row, std::size_t place, Journal* journal);

@@ -209,13 +209,11 @@ void Fleet::select(Span<const std::int64_t> ids, std::uint16_t* arms, unsigned t
   });
 }
 
-// Everything of a row that can be said without the rows before it. Returns whether a row may yet be refused for those:
-// where no id comes twice, and every arm is the one selected, none can.
-bool Fleet::check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const {
+// Everything of a row that can be said without the rows before it.
+void Fleet::check(const Feedback& rows, std::vector<std::uint32_t>& places, unsigned threads) const {
   const LossScale scale = settings_.scale;
-  const std::size_t n = rows.ids.size();
-  if (settings_.hashed) places.resize(n);
-  parallel_for(n, std::size_t{1} << 16, threads, [&](std::size_t begin, std::size_t end) {
+  if (settings_.hashed) places.resize(rows.ids.size());
+  parallel_for(rows.ids.size(), std::size_t{1} << 16, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
       const std::size_t place = known(rows.ids, row);
       if (settings_.hashed) places[row] = static_cast<std::uint32_t>(place);
@@ -226,28 +224,41 @@ bool Fleet::check(const Feedback& rows, std::vector<std::uint32_t>& places, unsi
             "arm must be from 0 to " + std::to_string(arms_ - 1) + ", got " + std::to_string(rows.arms[row]));
     }
   });
-  if (rows.tokens.empty() && (!settings_.strict || rows.arms.empty())) return false;
-  if (!rows.tokens.empty() || n < kPiece || n < current_.size() / 64) return true;
-  std::vector<std::uint64_t> seen(current_.size() / 64 + 1);
-  for (std::size_t row = 0; row < n; ++row) {
+}
+
+// Whether no row of the shard can be refused any more: no id comes twice, and every arm is the one selected. Shards are
+// whole pages, so they share no word of `seen`.
+bool Fleet::is_certain(const Feedback& rows, const std::uint32_t* places, const Shard& shard,
+                       std::vector<std::uint64_t>& seen) const {
+  for (std::size_t row = 0; row < rows.ids.size(); ++row) {
     const std::size_t place = settings_.hashed ? places[row] : static_cast<std::size_t>(rows.ids[row]);
+    if (place < shard.begin || place >= shard.end) continue;
     const std::uint64_t bit = std::uint64_t{1} << (place % 64);
-    if ((seen[place / 64] & bit) != 0 || rows.arms[row] != current_[place]) return true;
+    if ((seen[place / 64] & bit) != 0 || rows.arms[row] != current_[place]) return false;
     seen[place / 64] |= bit;
   }
-  return false;
+  return true;
 }
 
 // Shards are ranges of places, so that the rows of one bandit are taken in their order on any number of threads.
 void Fleet::update(const Feedback& rows, std::uint16_t* arms, std::uint32_t* tokens, unsigned threads) {
   const std::size_t n = rows.ids.size();
   std::vector<std::uint32_t> places;
-  const bool may_fail = check(rows, places, threads) && n > 1;
+  check(rows, places, threads);
   const std::size_t count = n < 4 * kPiece ? 1 : std::max(threads, 1U), pages = stamps_.size();
-  changes_ += n;
+  bool may_fail = n > 1 && (!rows.tokens.empty() || (settings_.strict && !rows.arms.empty()));
   std::vector<Shard> shards;
   for (std::size_t i = 0; i < count; ++i)
     shards.push_back({pages * i / count * page_size, pages * (i + 1) / count * page_size, may_fail, {}, SIZE_MAX, 0});
+  if (may_fail && rows.tokens.empty() && n >= kPiece && n >= current_.size() / 64) {  // else looking costs too much
+    std::vector<std::uint64_t> seen(pages * page_size / 64);
+    parallel_for(count, 1, threads, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) shards[i].journaled = !is_certain(rows, places.data(), shards[i], seen);
+    });
+    may_fail = std::any_of(shards.begin(), shards.end(), [](const Shard& shard) { return shard.journaled; });
+    for (Shard& shard : shards) shard.journaled = may_fail;  // what one is refused, all take back
+  }
+  changes_ += n;
   parallel_for(count, 1, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) apply(rows, places.data(), shards[i], arms, tokens);
   });
