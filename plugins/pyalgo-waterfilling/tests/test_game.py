@@ -233,7 +233,7 @@ def test_asynchronous_play_converges_and_keeps_its_bound():
 
 @pytest.mark.claim("waterfilling.8")
 def test_values_are_stale_indeed():
-    """With a delay of D everyone, nothing of a change at one user reaches another before... it was sent."""
+    """Without delays, everyone awake is all at once; with them it takes longer."""
     game = flat(0.5)
     late = Asynchrony(delays=8)
     plain = game.solve("asynchronous", tol=1e-10)
