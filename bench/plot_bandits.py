@@ -18,6 +18,7 @@ import numpy as np
 from bandit_studies import POLICIES, TABLE, Setting, runs
 from gate import slope
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from plot_submodular import FOLDER, put, tidy
 
 COLUMNS = ["UCB1", "EXP3", "ThompsonBeta", "EpsilonGreedy", "no burn-in, n0=1", "burn-in, n0=1", "default"]
@@ -93,6 +94,7 @@ def draw_growth(axes: Axes, found: dict[str, Any]) -> None:
     for name, means in found.items():
         axes.errorbar(HORIZONS, [m for m, _ in means], [e for _, e in means], fmt="o-", color=COLOURS[name], label=name)
     axes.set(xscale="log", yscale="log", xlabel="horizon", ylabel="regret")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(frameon=False, fontsize=9)
     tidy(axes, "K, m, M = 10, 50, 50")
 

@@ -82,7 +82,7 @@ def test_a_snapshot_of_the_server():
 
 @pytest.mark.parametrize("memo", RECORDS)
 def test_a_state_of_a_device(memo):
-    client = AllomfreeClient.from_bytes((GOLDEN / f"device-{memo}-1.state").read_bytes(), SECRET)
+    client = AllomfreeClient.from_bytes((GOLDEN / f"device-{memo}-1.device").read_bytes(), SECRET)
     assert told(client) == json.loads((GOLDEN / f"device-{memo}-1.json").read_text())
     if memo == "derived":
         assert told(device(memo)) == told(client)
@@ -99,5 +99,5 @@ if __name__ == "__main__":
     write("allomfree-1.json", json.dumps(answers(served())).encode())
     for kind in RECORDS:
         state = device(kind).to_bytes()
-        write(f"device-{kind}-1.state", state)
+        write(f"device-{kind}-1.device", state)
         write(f"device-{kind}-1.json", json.dumps(told(AllomfreeClient.from_bytes(state, SECRET))).encode())

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyalgo_waterfilling.streaming import StreamingResult, StreamingWaterfilling
+from pyalgo_waterfilling import StreamingResult, StreamingWaterfilling
 
 CELLS, CARRIERS, STEPS = 8, 32, 180
 COMES, GOES, LATE = 60, 120, 7  # the cell that is not always there

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import doctest
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,13 +52,3 @@ def test_the_script_prints_the_course(folder):
     rows = [line.split() for line in done.stdout.splitlines()[1:]]
     assert {int(row[1]) for row in rows} >= {1, 7, 8}
     assert all(row[3] in ("certified", "converged") for row in rows)
-
-
-def test_what_the_page_shows():
-    page = (PACK / "README.md").read_text()
-    blocks = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
-    examples = doctest.DocTestParser().get_doctest(blocks, {}, "README.md", "README.md", 0)
-    assert len(examples.examples) >= 6
-    assert doctest.DocTestRunner().run(examples).failed == 0
-    for picture in re.findall(r"\]\((docs/\w+\.svg)\)", page):
-        assert (PACK / picture).exists()

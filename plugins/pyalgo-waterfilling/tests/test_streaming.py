@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -195,8 +193,3 @@ def test_a_bad_row_changes_nothing(batch, error, match):
 def test_parameters_out_of_range(options):
     with pytest.raises(ValueError, match="must be"):
         StreamingWaterfilling(**{"carriers": 2, **options})
-
-
-@pytest.mark.parametrize("module", ["operator", "variants", "game", "streaming"])
-def test_examples_of_docstrings(module):
-    assert doctest.testmod(importlib.import_module(f"pyalgo_waterfilling.{module}")).failed == 0
