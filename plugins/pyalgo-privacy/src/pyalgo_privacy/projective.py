@@ -178,22 +178,24 @@ def on_hyperplanes(counts: NDArray[Any], q: int, t: int) -> NDArray[Any]:
 
     Points (1, v') with v' in F_q^(t-1) and points (0, w) with w in the space of one dimension less are summed apart. With
     R(w, s) the sum over w . v' = s, a discrete Radon transform, u = (1, u') gets R(u', -1), and u = (0, w) gets R(w, 0). The
-    Fourier transform of R(w, .) is that of the counts along the line through w.
+    Fourier transform of R(w, .) is that of the counts along the line through w, of which one half is the other's conjugate.
     """
     import numpy as np
+    from scipy import fft
 
     if t == 1:
         return np.zeros(1)
     size = q ** (t - 1)
     smaller = (size - 1) // (q - 1)  # points (0, w)
     below = on_hyperplanes(counts[:smaller], q, t - 1)
-    transformed = np.fft.fftn(counts[smaller:].reshape((q,) * (t - 1)).astype(np.float64)).ravel()
-    lines, multiples = np.zeros((smaller, q), np.int64), np.arange(q)
+    transformed = fft.fftn(counts[smaller:].reshape((q,) * (t - 1)).astype(np.float64)).ravel()
+    multiples = np.arange(q // 2 + 1)
+    lines = np.zeros((smaller, len(multiples)), np.int64)
     digits, point, factor = _digits(q, t - 1, size)
     w = np.flatnonzero(factor == 1)  # codes of the points w, in their order
     for place in range(t - 1):
         lines += multiples * digits[place, w][:, None] % q * q**place
-    radon = np.rint(np.fft.ifft(transformed[lines], axis=1).real)
+    radon = np.rint(fft.irfft(transformed[lines], n=q, axis=1))
     out = np.empty(smaller + size)
     out[:smaller] = radon[:, 0] + below
     out[smaller] = counts[:smaller].sum()  # u' = 0: orthogonal to all (0, w) and to no (1, v')
