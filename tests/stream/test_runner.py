@@ -217,7 +217,7 @@ def test_bad_csv_is_placed(work):
         (["run", "none.toml"], 1, "job file none.toml: No such file"),
         (["run", "--source", "in.jsonl"], 2, "the job names no algorithm"),
         (["run", "--algorithm", "submodlar", "--source", "in.jsonl"], 2, "did you mean 'submodular'"),
-        (["run", "--algorithm", "privacy.mss", "--source", "in.jsonl"], 2, "pip install pyalgo-privacy"),
+        (["run", "--algorithm", "secure.drag", "--source", "in.jsonl"], 2, "pip install pyalgo-secure"),
         (["run", "--no-such-flag"], 2, "see pyalgo --help"),
         (["frobnicate"], 2, "invalid choice: 'frobnicate'"),
         (["info", "submodlar"], 2, "did you mean 'submodular'"),

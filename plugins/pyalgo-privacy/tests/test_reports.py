@@ -50,6 +50,7 @@ def test_rows_objects_and_bytes_count_the_same(oracle):
     assert pyalgo.load(state).to_bytes() == state
 
 
+@settings(deadline=None)  # the first example waits for the compiler
 @given(
     st.lists(st.tuples(st.integers(0, 70), st.binary(min_size=12, max_size=12)), max_size=20),
     st.lists(st.integers(0, 2**13 - 1), max_size=20),
@@ -84,7 +85,7 @@ def test_damaged_bytes_are_refused(oracle):
             decode_reports(flipped, oracle)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_any_bytes_behind_a_right_header_are_refused_or_are_reports(body, n, bits):
     import struct
