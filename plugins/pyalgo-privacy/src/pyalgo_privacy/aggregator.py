@@ -222,8 +222,8 @@ class MSSAggregator(Aggregator):
     Raises
     ------
     IdentifiabilityError
-        From `query`, while the blocks of the reports that came do not determine all frequencies; blocks without any report
-        take no part.
+        From `query`, where all blocks have reports and rounding would decide about the frequencies. While some have none, and
+        the others do not tell all frequencies, they are NaN and their standard errors infinite.
     """
 
     name = "privacy.mss"

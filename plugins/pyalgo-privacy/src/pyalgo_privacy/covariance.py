@@ -46,12 +46,20 @@ def system_of(oracle: MSS, n: NDArray[Any]) -> NormalSystem:
 
 
 def estimate(oracle: MSS, counts: NDArray[Any], n: NDArray[Any]) -> tuple[Floats, Floats, int, float]:
-    """(frequencies, standard errors, iterations, residual). Blocks without reports take no part, and the rest must do."""
+    """(frequencies, standard errors, iterations, residual).
+
+    Blocks without reports take no part. While those that have some do not tell all frequencies, as at the beginning of a
+    stream, nothing is known: frequencies are NaN, and standard errors infinite.
+    """
     seen = np.flatnonzero(n)
-    if len(seen) < len(n):
-        require_rank([oracle.moduli[j] for j in seen], oracle.k)
     system = _restricted(system_of(oracle, n), seen)
-    y = first_column(system)
+    try:
+        require_rank([oracle.moduli[j] for j in seen], oracle.k)
+        y = first_column(system)
+    except IdentifiabilityError:
+        if len(seen) == len(n):
+            raise
+        return np.full(oracle.k, np.nan), np.full(oracle.k, np.inf), 0, 0.0
     solution = system.solve(_right_side(oracle, system, counts, n, seen))
     variances = _variances(system, [oracle.designs[j] for j in seen], n[seen], y.x, solution.x)
     return solution.x, np.sqrt(variances, out=variances), solution.iterations + y.iterations, solution.residual

@@ -24,7 +24,7 @@ class FrequencyEstimate:
     stderr : f64[k]
         Standard error of each unbiased estimate, of sampling the users and of the noise together.
     n : int
-        Reports they rest on. Without any, `freq` is NaN and `stderr` infinite.
+        Reports they rest on. Where they tell nothing, as without any, `freq` is NaN and `stderr` infinite.
     mse_predicted : float
         Mean of the squared standard errors.
     postprocess : str
