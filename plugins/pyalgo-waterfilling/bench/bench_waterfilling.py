@@ -89,8 +89,8 @@ def test_warm(figure, n):
     verdict = Verdict(f"warm, N={n}")
     best = compare(times(ours, n), times(lambda: by_numpy(changed, counts), n)).median
     plain = compare(times(ours, n), times(lambda: by_textbook(changed, counts), n)).median
-    verdict.at_least("numpy at its best", best, 12)
-    verdict.at_least("numpy as written down", plain, 12)
+    verdict.at_least("numpy at its best", best, 12, gate=4)
+    verdict.at_least("numpy as written down", plain, 12, gate=4)
     verdict.close(figure, "waterfilling.4")
 
 
