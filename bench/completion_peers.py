@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
-import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from completion_data import Cells, Split
 from gate import cpu_seconds
+from native_peers import compiled
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 from threadpoolctl import threadpool_limits
@@ -53,12 +51,7 @@ def per_sweep(fit: Fit, few: int = 1, many: int = 5) -> float:
 @functools.cache
 def _naive() -> Callable[..., None]:
     """`naive_als.cpp` for this very machine: some compilers' code for short loops is a third faster than numba's."""
-    with tempfile.TemporaryDirectory() as folder:
-        library = f"{folder}/naive_als.so"
-        source = Path(__file__).with_name("naive_als.cpp")
-        command = [os.environ.get("CXX", "c++"), "-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"]
-        subprocess.run([*command, "-o", library, source], check=True)
-        solve_rows = ctypes.CDLL(library).solve_rows
+    solve_rows = compiled(Path(__file__).with_name("naive_als.cpp")).solve_rows
     array = ctypes.c_void_p
     solve_rows.argtypes = [ctypes.c_int64, array, array, array, array, array, ctypes.c_int, ctypes.c_double]
     solve_rows.restype = None

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOUNDATION = {"growth", "pages", "span", "bits", "simd", "rng", "parallel", "snapshot"}
-GROUND_FLOOR = {"algorithm", "errors", "snapshot", "arrays", "arrow", "registry"}
+GROUND_FLOOR = {"algorithm", "errors", "snapshot", "arrays", "arrow", "parameters", "registry"}
 ALGORITHMS = {"bandits", "completion", "hamming", "rns", "submodular"}
 MIDDLE = {"stream", "scale", "testing"}
 LEAVES = {"cli", "report", "plot", "sklearn", "__main__"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pyalgo import _core
 from pyalgo.bandits.policy import Policy
-from pyalgo.bandits.settings import LONGEST, read_integer, read_real
+from pyalgo.bandits.settings import LONGEST, read_real
+from pyalgo.parameters import read_integer
 
 __all__ = [
     "EXP3",

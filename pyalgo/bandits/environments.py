@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyalgo import _core
-from pyalgo.bandits.settings import read_choice, read_integer
+from pyalgo.parameters import read_choice, read_integer
 
 __all__ = ["Curves", "Outcome", "TallyingEnv", "plain", "reo_trap", "uniform_weights"]
 

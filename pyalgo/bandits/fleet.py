@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from pyalgo import _core, snapshot
 from pyalgo.algorithm import Algorithm
 from pyalgo.arrays import read_batch
-from pyalgo.bandits.settings import elimination_settings, read_choice, read_flag, read_integer, read_scale
+from pyalgo.bandits.settings import elimination_settings, read_scale
 from pyalgo.errors import SnapshotError, at_row
+from pyalgo.parameters import read_choice, read_flag, read_integer
 
 __all__ = ["FleetDecisions", "FleetState", "TallyingFleet"]
 

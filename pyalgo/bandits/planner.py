@@ -10,7 +10,7 @@ import numpy as np
 from pyalgo import _core
 from pyalgo.bandits.environments import Curves, TallyingEnv
 from pyalgo.bandits.policy import Policy
-from pyalgo.bandits.settings import read_integer
+from pyalgo.parameters import read_integer
 
 __all__ = ["TallyingPlanner"]
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pyalgo import _core, snapshot
 from pyalgo.algorithm import Algorithm
 from pyalgo.arrays import read_batch
-from pyalgo.bandits.settings import read_flag, read_integer, read_scale
+from pyalgo.bandits.settings import read_scale
 from pyalgo.errors import SnapshotError
+from pyalgo.parameters import read_flag, read_integer
 
 __all__ = ["Decisions", "Policy", "PolicyState", "Selection"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pyalgo.bandits.settings import LONGEST, read_integer
+from pyalgo.bandits.settings import LONGEST
+from pyalgo.parameters import read_integer
 
 __all__ = ["Recommendation", "recommend_policy"]
 

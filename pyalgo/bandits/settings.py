@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 
 from pyalgo import _core
+from pyalgo.parameters import read_choice, read_flag, read_integer
 
 __all__ = [
     "HorizonWarning",
     "MemoryWarning",
     "elimination_settings",
-    "read_choice",
-    "read_flag",
-    "read_integer",
     "read_real",
     "read_scale",
 ]
@@ -34,14 +32,6 @@ class MemoryWarning(UserWarning):
     """Losses within a block drift: the memory bound is too small for how long the arms remember."""
 
 
-def read_integer(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
-    return int(value)
-
-
 def read_real(name: str, value: Any, low: float, high: float, wanted: str) -> float:
     """A number above `low` and below `high`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
@@ -49,18 +39,6 @@ def read_real(name: str, value: Any, low: float, high: float, wanted: str) -> fl
     if not low < value < high:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return float(value)
-
-
-def read_flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
-def read_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return value
 
 
 def read_scale(loss_range: Any, reward: Any) -> tuple[tuple[float, float], bool, _core.LossScale]:

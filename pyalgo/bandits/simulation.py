@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyalgo import _core
 from pyalgo.bandits.environments import TallyingEnv
 from pyalgo.bandits.policy import Policy
-from pyalgo.bandits.settings import read_flag, read_integer
+from pyalgo.parameters import read_flag, read_integer
 
 __all__ = ["SimulationResult", "simulate"]
 

@@ -20,9 +20,7 @@ from pyalgo.completion.settings import (
     check_rank,
     core_settings,
     left_open,
-    read_flag,
     read_fraction,
-    read_integer,
     read_parameters,
     read_shape,
     worker_count,
@@ -30,6 +28,7 @@ from pyalgo.completion.settings import (
 from pyalgo.completion.state import State
 from pyalgo.completion.sweeps import Callback, Stopping, Sweep, sweep_until_settled
 from pyalgo.errors import SnapshotError, at_row
+from pyalgo.parameters import read_flag, read_integer
 
 __all__ = ["MatrixCompletion"]
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from pyalgo.completion.inputs import extent, read_cells, read_places
 from pyalgo.completion.result import Recommendations
-from pyalgo.completion.settings import read_flag, read_integer
 from pyalgo.completion.state import State
 from pyalgo.errors import at_row
+from pyalgo.parameters import read_flag, read_integer
 
 __all__ = ["Predictor"]
 

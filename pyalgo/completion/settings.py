@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from pyalgo.parameters import read_choice, read_flag, read_integer
+
 __all__ = [
     "DEFAULT_REG",
     "check_rank",
     "core_settings",
     "iterations",
     "left_open",
-    "read_flag",
     "read_fraction",
-    "read_integer",
     "read_parameters",
     "read_shape",
     "worker_count",
@@ -34,10 +34,10 @@ def read_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """The constructor's arguments as JSON values, or the error that says which of them is out of range."""
     read = {
         "rank": _number_or_auto("rank", given["rank"], lambda value: read_integer("rank", value, 1, 4096)),
-        "method": _choice("method", given["method"], ("als", "altmin")),
-        "solver": _choice("solver", given["solver"], ("auto", "cholesky", "cg", "sketch")),
+        "method": read_choice("method", given["method"], ("als", "altmin")),
+        "solver": read_choice("solver", given["solver"], ("auto", "cholesky", "cg", "sketch")),
         "reg": _optional(given["reg"], lambda reg: _number_or_auto("reg", reg, _read_reg)),
-        "reg_scaling": _choice("reg_scaling", given["reg_scaling"], tuple(_REG_POWER)),
+        "reg_scaling": read_choice("reg_scaling", given["reg_scaling"], tuple(_REG_POWER)),
         "bias": _optional(given["bias"], lambda value: read_flag("bias", value)),
         "center": _optional(given["center"], lambda value: read_flag("center", value)),
         "nonneg": read_flag("nonneg", given["nonneg"]),
@@ -48,9 +48,9 @@ def read_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(given["inner_tol"], str) and given["inner_tol"] == "adaptive"
         else _real("inner_tol", given["inner_tol"], 0.0, 1.0, "'adaptive', or from 0 to below 1"),
         "inner_steps": _optional(given["inner_steps"], lambda value: read_integer("inner_steps", value, 1, 10**6)),
-        "init": _choice("init", given["init"], ("spectral", "random")),
+        "init": read_choice("init", given["init"], ("spectral", "random")),
         "incoherence": _optional(given["incoherence"], _read_incoherence),
-        "split": _choice("split", given["split"], ("reuse", "independent")),
+        "split": read_choice("split", given["split"], ("reuse", "independent")),
         "validation": read_fraction("validation", given["validation"]),
         "local_rounds": read_integer("local_rounds", given["local_rounds"], 0, 5),
         "sweep_at": _optional(
@@ -60,7 +60,7 @@ def read_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         "dtype": _read_dtype(given["dtype"]),
         "threads": read_integer("threads", given["threads"], 0, 1024),
         "seed": read_integer("seed", given["seed"], 0, 2**64 - 1),
-        "duplicates": _choice("duplicates", given["duplicates"], ("error", "last", "mean", "sum")),
+        "duplicates": read_choice("duplicates", given["duplicates"], ("error", "last", "mean", "sum")),
     }
     _check_together(read)
     return read
@@ -149,14 +149,6 @@ def read_shape(given: Any) -> tuple[int, int]:
     return (read_integer("shape[0]", given[0], 0, LARGEST_SIDE), read_integer("shape[1]", given[1], 0, LARGEST_SIDE))
 
 
-def read_integer(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
-    return int(value)
-
-
 def read_fraction(name: str, value: Any) -> float:
     return _real(name, value, 0.0, 1.0, "a share of the cells, from 0 to below 1")
 
@@ -189,21 +181,9 @@ def _real(name: str, value: Any, low: float, below: float, wanted: str, *, open_
 
 def _number_or_auto(name: str, value: Any, read: Any) -> Any:
     if isinstance(value, str):
-        return _choice(name, value, ("auto",))
+        return read_choice(name, value, ("auto",))
     return read(value)
 
 
 def _optional(value: Any, read: Any) -> Any:
     return None if value is None else read(value)
-
-
-def read_flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return value

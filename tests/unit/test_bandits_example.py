@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ["--source", "python:examples.notification_service:few", "--set", "n_bandits=500"]
@@ -70,8 +69,7 @@ def test_in_a_job_that_is_killed_and_goes_on(tmp_path):
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.wait()
-    if not kills:
-        pytest.skip("the job was faster than its killer")
+    assert kills >= 1
     done = subprocess.run(COMMAND, cwd=killed, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name in ("notification_service.jsonl", "notification_service.rejects.jsonl"):

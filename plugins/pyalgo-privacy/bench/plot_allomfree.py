@@ -170,104 +170,83 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def tables(figures: dict[str, Any]) -> dict[str, str]:
-    def number(value: float | None, digits: int = 4) -> str:
-        return "" if value is None else f"{value:.{digits}g}"
-
-    kinds = [name for name in figures["losses"][0] if name not in ("t", "published")]
-    nursery = []
-    for ratio in RATIOS:
-        for eps_perm in (0.5, 1.0, 2.0, 3.0, 4.0):
-            at = EPS_PERM.index(eps_perm)
-            cells = [f"{ratio}", f"{eps_perm:g}"]
-            for peer_at, peer in enumerate(("L-SUE", "L-OUE")):
-                published = PUBLISHED.get((ratio, eps_perm))
-                cells.append(f"{published[peer_at]:.1f}" if published else "")
-                cells += [
-                    f"{figures['clipped'][f'{way}/{ratio}/{peer}']['measured'][at]:.1f}" for way in ("paper", "exact")
-                ]
-                raw = figures["raw"][f"exact/{ratio}/{peer}"]
-                cells.append(f"{raw['measured'][at]:.1f} ({raw['predicted'][at]:.1f})")
-            nursery.append(cells)
-    return {
-        "calibrations": table(
-            ["k", "eps_perm", "eps_first", "its eps really is", "variance", "exact: eps", "variance", "wasted"],
-            [
-                [
-                    str(row["k"]),
-                    f"{row['eps_perm']:g}",
-                    f"{row['eps_first']:g}",
-                    *(
-                        cell
-                        for way in ("paper", "exact")
-                        for cell in (f"{row[way]['eps']:.3f}", number(row[way]["variance"]))
-                    ),
-                    f"{row['paper']['variance'] / row['exact']['variance']:,.1f}x",
-                ]
-                for row in figures["calibrations"]
-            ],
-        ),
-        "variances": table(
-            ["frequency", "simulated", "`variance(f, n)`", "Eq. 10"],
-            [
-                [f"{row['f']:g}", *(f"{row[of]:.6f}" for of in ("simulated", "ours", "published"))]
-                for row in figures["variances"]
-            ],
-        ),
-        "losses": table(
-            ["reports", "Eq. 16", *(cell for name in kinds for cell in (f"{name}: `privacy_after`", "enumerated"))],
-            [
-                [
-                    str(row["t"]),
-                    f"{row['published']:.4f}",
-                    *(
-                        "" if row[name][of] is None else f"{row[name][of]:.4f}"
-                        for name in kinds
-                        for of in ("ours", "enumerated")
-                    ),
-                ]
-                for row in figures["losses"]
-            ],
-        ),
-        "changes": table(
-            [
-                "reports of each value",
-                "two histories that change at the same time",
-                "one that changes, one that does not",
-            ],
-            [[str(row["t"]), f"{row['same']:.3f}", f"{row['changed']:.3f}"] for row in figures["changes"]],
-        ),
-        "intervals": table(
-            ["k", "protocol", "eps_first", "reports", "held", "of the worst value"],
-            [
-                [
-                    str(row["k"]),
-                    row["protocol"],
-                    f"{row['eps_first']:g}",
-                    f"{row['n']:,}",
-                    f"{100 * row['mean']:.1f} %",
-                    f"{100 * row['worst']:.1f} %",
-                ]
-                for row in figures["intervals"]
-            ],
-        ),
-        "gains": table(
-            [
-                "eps_first / eps_perm",
-                "eps_perm",
-                *(
-                    cell
-                    for peer in ("L-SUE", "L-OUE")
-                    for cell in (
-                        f"over {peer}: published",
-                        "its calibration, here",
-                        "exact",
-                        "exact, unclipped (predicted)",
-                    )
-                ),
-            ],
-            nursery,
-        ),
+    """The page's tables, by their marks."""
+    makers = {
+        "calibrations": table_of_calibrations,
+        "variances": table_of_variances,
+        "losses": table_of_losses,
+        "changes": table_of_changes,
+        "intervals": table_of_intervals,
+        "gains": table_of_gains,
     }
+    return {mark: table(*make(figures)) for mark, make in makers.items()}
+
+
+Cells = tuple[list[str], list[list[str]]]  # the head, and the rows
+
+
+def table_of_calibrations(figures: dict[str, Any]) -> Cells:
+    head = ["k", "eps_perm", "eps_first", "its eps really is", "variance", "exact: eps", "variance", "wasted"]
+    rows = []
+    for row in figures["calibrations"]:
+        paper, exact = row["paper"], row["exact"]
+        cells = [str(row["k"]), f"{row['eps_perm']:g}", f"{row['eps_first']:g}"]
+        for way in (paper, exact):
+            cells += [f"{way['eps']:.3f}", f"{way['variance']:.4g}"]
+        rows.append([*cells, f"{paper['variance'] / exact['variance']:,.1f}x"])
+    return head, rows
+
+
+def table_of_variances(figures: dict[str, Any]) -> Cells:
+    return ["frequency", "simulated", "`variance(f, n)`", "Eq. 10"], [
+        [f"{row['f']:g}", *(f"{row[of]:.6f}" for of in ("simulated", "ours", "published"))]
+        for row in figures["variances"]
+    ]
+
+
+def table_of_losses(figures: dict[str, Any]) -> Cells:
+    kinds = [name for name in figures["losses"][0] if name not in ("t", "published")]
+    head = ["reports", "Eq. 16", *(cell for name in kinds for cell in (f"{name}: `privacy_after`", "enumerated"))]
+    rows = []
+    for row in figures["losses"]:
+        found = [row[name][of] for name in kinds for of in ("ours", "enumerated")]
+        cells = ["" if value is None else f"{value:.4f}" for value in found]
+        rows.append([str(row["t"]), f"{row['published']:.4f}", *cells])
+    return head, rows
+
+
+def table_of_changes(figures: dict[str, Any]) -> Cells:
+    head = [
+        "reports of each value",
+        "two histories that change at the same time",
+        "one that changes, one that does not",
+    ]
+    return head, [[str(row["t"]), f"{row['same']:.3f}", f"{row['changed']:.3f}"] for row in figures["changes"]]
+
+
+def table_of_intervals(figures: dict[str, Any]) -> Cells:
+    rows = []
+    for row in figures["intervals"]:
+        held = [f"{100 * row[of]:.1f} %" for of in ("mean", "worst")]
+        rows.append([str(row["k"]), row["protocol"], f"{row['eps_first']:g}", f"{row['n']:,}", *held])
+    return ["k", "protocol", "eps_first", "reports", "held", "of the worst value"], rows
+
+
+def table_of_gains(figures: dict[str, Any]) -> Cells:
+    head = ["eps_first / eps_perm", "eps_perm"]
+    for peer in ("L-SUE", "L-OUE"):
+        head += [f"over {peer}: published", "its calibration, here", "exact", "exact, unclipped (predicted)"]
+    rows = []
+    for ratio, eps_perm in product(RATIOS, (0.5, 1.0, 2.0, 3.0, 4.0)):
+        at, published = EPS_PERM.index(eps_perm), PUBLISHED.get((ratio, eps_perm))
+        cells = [f"{ratio}", f"{eps_perm:g}"]
+        for peer_at, peer in enumerate(("L-SUE", "L-OUE")):
+            clipped = [figures["clipped"][f"{way}/{ratio}/{peer}"]["measured"][at] for way in ("paper", "exact")]
+            raw = figures["raw"][f"exact/{ratio}/{peer}"]
+            cells += [f"{published[peer_at]:.1f}" if published else "", *(f"{gain:.1f}" for gain in clipped)]
+            cells.append(f"{raw['measured'][at]:.1f} ({raw['predicted'][at]:.1f})")
+        rows.append(cells)
+    return head, rows
 
 
 def tidy(axes: Axes, title: str) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
-import os
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from native_peers import compiled
 
 POWER = 10.0
 
@@ -69,13 +67,7 @@ def cvxpy_problem(a: np.ndarray) -> Any:
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    """`simd_newton.cpp`, compiled for this very machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        library = f"{folder}/simd_newton.so"
-        source = Path(__file__).with_name("simd_newton.cpp")
-        command = [os.environ.get("CXX", "c++"), "-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"]
-        subprocess.run([*command, "-o", library, source], check=True)
-        loaded = ctypes.CDLL(library)
+    loaded = compiled(Path(__file__).with_name("simd_newton.cpp"))
     array, size = ctypes.c_void_p, ctypes.c_int64
     loaded.newton_rows.argtypes = [array, size, size, ctypes.c_double, array, array, ctypes.c_int]
     loaded.sorted_rows.argtypes = [array, size, size, ctypes.c_double, array, array]

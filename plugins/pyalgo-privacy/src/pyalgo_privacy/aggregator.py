@@ -177,21 +177,18 @@ class Aggregator(Algorithm):
 
 
 class GRRAggregator(Aggregator):
-    __doc__ = Aggregator.__doc__
     name = "privacy.grr"
     oracle_type = GRR
     columns = GRR.columns | _DIGEST
 
 
 class SUEAggregator(Aggregator):
-    __doc__ = Aggregator.__doc__
     name = "privacy.sue"
     oracle_type = SUE
     columns = SUE.columns | _DIGEST
 
 
 class OUEAggregator(Aggregator):
-    __doc__ = Aggregator.__doc__
     name = "privacy.oue"
     oracle_type = OUE
     columns = OUE.columns | _DIGEST
@@ -252,21 +249,18 @@ class MSSAggregator(Aggregator):
 
 
 class OLHAggregator(Aggregator):
-    __doc__ = Aggregator.__doc__
     name = "privacy.olh"
     oracle_type = OLH
     columns = OLH.columns | _DIGEST
 
 
 class HRAggregator(Aggregator):
-    __doc__ = Aggregator.__doc__
     name = "privacy.hr"
     oracle_type = HR
     columns = HR.columns | _DIGEST
 
 
 class PGRAggregator(Aggregator):
-    __doc__ = Aggregator.__doc__
     name = "privacy.pgr"
     oracle_type = PGR
     columns = PGR.columns | _DIGEST
