@@ -180,5 +180,6 @@ def test_the_example_of_the_page():
         exec(block, names)
     assert names["devices"].digest == names["oracle"].digest
     truth = np.bincount(np.random.default_rng(0).zipf(1.5, 50_000) % 2000, minlength=2000) / 50_000
-    assert (names["low"][:5] < truth[:5]).all()
-    assert (truth[:5] < names["high"][:5]).all()
+    estimate = names["estimate"]  # its noise is the system's: no interval of the example may be relied on to hold
+    assert (np.abs(estimate.freq - truth) < 6 * estimate.stderr).all()
+    np.testing.assert_array_equal([names["low"], names["high"]], estimate.interval(0.95))
