@@ -320,7 +320,7 @@ def test_postprocessing():
     with pytest.raises(ValueError, match="postprocess must be None, 'ibu' or one of"):
         server.query(postprocess="magic")
     wide = AllomfreeServer(**SETTINGS)
-    with pytest.raises(ValueError, match="attribute 2 reports by L-OSUE, which has 2\\^40 of them: use 'norm-sub'"):
+    with pytest.raises(ValueError, match="attribute 2 reports by L-OSUE, which has too many of them: use 'norm-sub'"):
         wide.query(postprocess="ibu")
 
 
@@ -352,8 +352,8 @@ UNARY_ROW = {"attribute": [2], "value": [-1], "bits": [[255, 255, 255, 255, 255]
         (GRR_ROW | {"attribute": [-1]}, "row 1: attribute must be from 0 to 2, got -1"),
         (GRR_ROW | {"value": [3]}, "row 1: value must be from 0 to 2, got 3"),
         (GRR_ROW | {"value": [-1]}, "row 1: value must be from 0 to 2, got -1"),
-        (GRR_ROW | {"bits": [[1]]}, "row 1: bits must be empty, for the attribute reports a value, got 1"),
-        (UNARY_ROW | {"value": [0]}, "row 1: value must be -1, for the attribute reports bits, got 0"),
+        (GRR_ROW | {"bits": [[1]]}, "row 1: bits must be empty, for reports by L-GRR have none, got 1"),
+        (UNARY_ROW | {"value": [0]}, "row 1: value must be -1, for reports by L-OSUE have none, got 0"),
         (UNARY_ROW | {"bits": [[]]}, "row 1: bits must be 5 bytes, got 0"),
         (UNARY_ROW | {"bits": [[0] * 6]}, "row 1: bits must be 5 bytes, got 6"),
         (UNARY_ROW | {"attribute": [1], "value": [2]}, "row 1: bits must be empty"),
@@ -374,13 +374,13 @@ def test_other_refusals():
     server = AllomfreeServer(domains=[3, 37], eps_perm=2.0, eps_first=1.0)
     with pytest.raises(InvalidReport, match="row 0: bits has one set beyond the first 37"):
         server.update(attribute=[1], bits=[[0, 0, 0, 0, 32]])
-    with pytest.raises(InvalidReport, match="attribute reports by L-OSUE, and there is no column 'bits'"):
+    with pytest.raises(InvalidReport, match="there is no column 'bits', which reports by L-OSUE have"):
         server.update(attribute=[1], value=[-1])
-    with pytest.raises(InvalidReport, match="attribute reports by L-GRR, and there is no column 'value'"):
+    with pytest.raises(InvalidReport, match="there is no column 'value', which reports by L-GRR have"):
         server.update(attribute=[0], bits=[[]])
     with pytest.raises(ProtocolMismatch, match="row 1: the report has digest 0123"):
         server.update(attribute=[0, 0], value=[1, 1], digest=[server.plan.digest, "0123"])
-    with pytest.raises(TypeError, match="other must be an AllomfreeServer"):
+    with pytest.raises(TypeError, match="other must be of the class AllomfreeServer"):
         server.merge(3)
     with pytest.raises(ProtocolMismatch, match="the other server has digest"):
         server.merge(AllomfreeServer(domains=[3, 38], eps_perm=2.0, eps_first=1.0))

@@ -305,6 +305,13 @@ def test_loloha_hashes_pairs_of_values_independently():
         assert ((seen - 1250) ** 2 / 1250).sum() < 59.8
 
 
+def counted(oracle, reports):
+    server = oracle.aggregator()
+    rows = [report.row() for report in reports]
+    server.update({name: [row[name] for row in rows] for name in rows[0]})
+    return server.query()
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_estimates_are_within_their_errors(protocol):
     """1500 devices; every estimate within 5.5 standard errors of the truth: at most 3e-7 of such runs fail, a protocol."""
@@ -314,7 +321,7 @@ def test_estimates_are_within_their_errors(protocol):
         oracle.client(secret=bytes([7]) * 16 + i.to_bytes(4, "little")).report(x)
         for i, x in enumerate(np.repeat(np.arange(6), (share * 1500).round().astype(int)).tolist())
     ]
-    estimate = oracle.estimate(reports)
+    estimate = counted(oracle, reports)
     assert estimate.n == 1500
     assert (np.abs(estimate.freq - share) <= 5.5 * estimate.stderr).all()
     assert estimate.protocol == protocol
@@ -328,7 +335,7 @@ def test_dbitflip_with_few_buckets_and_bits():
     assert {len(oracle.chain.chosen(client.identity)) for client in clients} == {4}
     told = np.bincount([b for client in clients for b in oracle.chain.chosen(client.identity)], minlength=8)
     assert (np.abs(told - 1000) < 5.5 * math.sqrt(500)).all()
-    estimate = oracle.estimate([client.report(i % 50) for i, client in enumerate(clients)])
+    estimate = counted(oracle, [client.report(i % 50) for i, client in enumerate(clients)])
     truth = np.bincount(np.arange(50) * 8 // 100, minlength=8) / 50
     assert (np.abs(estimate.freq - truth) <= 5.5 * estimate.stderr).all()
     for calibration, loss in [("exact", 2.0), ("paper", 1.0)]:
@@ -407,7 +414,7 @@ def test_foreign_reports_are_refused():
     report = LongitudinalOracle(4, 2.0, 1.0).client().report(3)
     for other in (LongitudinalOracle(4, 2.0, 1.1), LongitudinalOracle(4, 2.0, 1.0, "L-GRR", "paper")):
         with pytest.raises(ProtocolMismatch, match=report.digest):
-            other.estimate([report])
+            counted(other, [report])
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -25,6 +25,7 @@ _HOME = {
     "InvalidReport": "errors",
     "LongitudinalClient": "longitudinal",
     "LongitudinalOracle": "longitudinal",
+    "LongitudinalServer": "longitudinal_server",
     "MSS": "mss",
     "Message": "oracle",
     "ModuliPlan": "moduli",

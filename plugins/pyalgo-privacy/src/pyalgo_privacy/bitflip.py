@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.chains import Budget, Chain, Output, W, drawn, refuse_large, whole
+from pyalgo_privacy.fields import BitsField, refused
 from pyalgo_privacy.oracle import integer
 from pyalgo_privacy.words import below, flip, threshold, threshold_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pyalgo_privacy.oracle import Columns
 
 __all__ = ["FlippedBits"]
 
@@ -36,6 +39,7 @@ class FlippedBits(Chain):
         self.k = k
         self.inputs = self.buckets = k if buckets is None else integer("buckets", buckets, 2, k)
         self.bits = self.buckets if bits is None else integer("bits", bits, 1, self.buckets)
+        self.fields = (BitsField("bits", self.bits), BitsField("chosen", self.buckets))
         with localcontext() as context:
             context.prec = 60
             odds = budget.perm if self.bits == 1 and calibration == "exact" else budget.perm.sqrt()
@@ -65,7 +69,8 @@ class FlippedBits(Chain):
     def chosen(self, identity: Output | None) -> list[int]:
         """The buckets that a device tells of, in rising order."""
         assert isinstance(identity, bytes)
-        return _ones(identity)
+        number = int.from_bytes(identity, "little")
+        return [i for i in range(number.bit_length()) if number >> i & 1]
 
     def memoized(self, identity: Output | None, x: int) -> int:
         return x * self.buckets // self.k
@@ -81,14 +86,6 @@ class FlippedBits(Chain):
 
     def instant(self, words: Sequence[int], memo: Output) -> Output:
         return memo
-
-    def seen(self, identity: Output | None) -> list[int]:
-        return self.chosen(identity)
-
-    def supported(self, identity: Output | None, payload: Output) -> Iterator[int]:
-        assert isinstance(payload, bytes)
-        chosen = self.chosen(identity)
-        return (chosen[i] for i in _ones(payload))
 
     def privacy_after(self, t: int) -> float:
         return self._eps
@@ -117,7 +114,23 @@ class FlippedBits(Chain):
     def message_bits(self) -> int:
         return self.bits
 
+    @property
+    def counters(self) -> int:
+        return 2 * self.buckets  # how often each bucket was told to be the one, and how often it was told of
 
-def _ones(packed: bytes) -> list[int]:
-    number = int.from_bytes(packed, "little")
-    return [i for i in range(number.bit_length()) if number >> i & 1]
+    def check(self, columns: Columns) -> None:
+        from pyalgo_privacy.kernels import ones_of
+
+        super().check(columns)
+        chosen = ones_of(columns["chosen"])
+        for row in (chosen != self.bits).nonzero()[0][:1]:
+            raise refused(row, f"chosen must have {self.bits} bits set, got {chosen[row]}")
+
+    def count(self, columns: Columns, counts: NDArray[Any]) -> None:
+        from pyalgo_privacy.kernels import count_bits, count_chosen
+
+        count_chosen(columns["bits"], columns["chosen"], counts[: self.buckets])
+        count_bits(columns["chosen"], counts[self.buckets :])
+
+    def told(self, counts: NDArray[Any], n: int) -> tuple[NDArray[Any], Any]:
+        return counts[: self.buckets], counts[self.buckets :]

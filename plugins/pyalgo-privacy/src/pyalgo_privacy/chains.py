@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.errors import InfeasibleBudget
+from pyalgo_privacy.fields import BitsField, Field, IntegerField
 from pyalgo_privacy.grr import sample_grr
 from pyalgo_privacy.unary import sample_unary
 from pyalgo_privacy.words import SHORT, Threshold, biased_word, exp, threshold, threshold_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pyalgo_privacy.oracle import Columns
 
 __all__ = ["Budget", "Chain", "GrrChain", "Output", "UnaryChain", "flipped", "halved"]
 
@@ -58,6 +61,8 @@ class Chain(ABC):
         The part of the users that has anything to say of a given value.
     has_identity, unary : bool
         Whether users draw something beside their memos; whether reports are bits.
+    fields : tuple of Field
+        What a report consists of, with what its device has drawn once and for ever.
     """
 
     k: int
@@ -65,6 +70,7 @@ class Chain(ABC):
     q: float
     probabilities: tuple[float, float, float, float]
     inputs: int
+    fields: tuple[Field, ...]
     share = 1.0
     has_identity = False
     unary = False
@@ -90,14 +96,6 @@ class Chain(ABC):
     def instant(self, words: Sequence[int], memo: Output) -> Output:
         """The second round."""
 
-    def seen(self, identity: Output | None) -> Iterable[int]:
-        """The values of which a user of that identity tells anything."""
-        return range(self.k)
-
-    @abstractmethod
-    def supported(self, identity: Output | None, payload: Output) -> Iterable[int]:
-        """The values that a report supports."""
-
     @abstractmethod
     def privacy_after(self, t: int) -> float:
         """The budget that t >= 1 reports of one value take."""
@@ -109,6 +107,26 @@ class Chain(ABC):
     @abstractmethod
     def message_bits(self) -> int:
         """Bits of a report, without what is said once."""
+
+    # The server's side. Columns are compact, as those of `Reports`.
+
+    @property
+    def counters(self) -> int:
+        """How many counts a server keeps."""
+        return self.values
+
+    def check(self, columns: Columns) -> None:
+        """`InvalidReport` unless devices could have sent all reports."""
+        for field in self.fields:
+            field.check(columns[field.name])
+
+    @abstractmethod
+    def count(self, columns: Columns, counts: NDArray[Any]) -> None:
+        """Add checked reports to the counts."""
+
+    def told(self, counts: NDArray[Any], n: int) -> tuple[NDArray[Any], Any]:
+        """(how many of `n` reports support each value, how many of them tell anything of it)."""
+        return counts, n
 
 
 def last(holds: Callable[[int], bool], low: int, high: int) -> int:
@@ -146,6 +164,7 @@ class GrrChain(Chain):
 
     def __init__(self, k: int, budget: Budget, calibration: str) -> None:
         self.k = self.inputs = k
+        self.fields = (IntegerField("value", k),)
         with localcontext() as context:
             context.prec = 60
             self.first = threshold(budget.perm, budget.perm + (k - 1), up=False)
@@ -177,10 +196,6 @@ class GrrChain(Chain):
         assert isinstance(memo, int)
         return drawn(*sample_grr(words, 0, memo, self.k, self.second.high, self.second.low, self._bits))
 
-    def supported(self, identity: Output | None, payload: Output) -> tuple[int]:
-        assert isinstance(payload, int)
-        return (payload,)
-
     def privacy_after(self, t: int) -> float:
         """ln((A B^t + k - 1) / (B^t + A + k - 2)), the paper's Eq. 16 put right."""
         p1, q1, p2, q2 = self.probabilities
@@ -194,6 +209,11 @@ class GrrChain(Chain):
 
     def message_bits(self) -> int:
         return (self.k - 1).bit_length()
+
+    def count(self, columns: Columns, counts: NDArray[Any]) -> None:
+        import numpy as np
+
+        counts += np.bincount(columns["value"], minlength=self.k)
 
 
 def drawn(value: int, at: int) -> int:
@@ -230,6 +250,7 @@ class UnaryChain(Chain):
 
     def __init__(self, k: int, budget: Budget, *, optimised: tuple[bool, bool]) -> None:
         self.k = self.inputs = k
+        self.fields = (BitsField("bits", k),)
         first = _optimised_first(budget) if optimised[0] else _symmetric_first(budget)
         second = _optimised_second(first, budget) if optimised[1] else _symmetric_second(first, budget)
         self.first = threshold_of(first[0]), threshold_of(first[1])
@@ -255,11 +276,6 @@ class UnaryChain(Chain):
         out[-1] &= 0xFFFFFFFF >> (-self.k & 31)  # no bits beyond the first k
         return self._packed(out)
 
-    def supported(self, identity: Output | None, payload: Output) -> list[int]:
-        assert isinstance(payload, bytes)
-        number = int.from_bytes(payload, "little")
-        return [value for value in range(self.k) if number >> value & 1]
-
     def _packed(self, words: list[int]) -> bytes:
         return b"".join(word.to_bytes(4, "little") for word in words)[: (self.k + 7) // 8]
 
@@ -281,6 +297,11 @@ class UnaryChain(Chain):
 
     def message_bits(self) -> int:
         return self.k
+
+    def count(self, columns: Columns, counts: NDArray[Any]) -> None:
+        from pyalgo_privacy.kernels import count_bits
+
+        count_bits(columns["bits"], counts)
 
 
 def _symmetric_first(budget: Budget) -> tuple[int, int]:

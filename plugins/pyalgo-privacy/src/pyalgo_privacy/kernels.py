@@ -124,6 +124,29 @@ def count_bits(rows, counts):
 
 
 @njit(cache=True)
+def count_chosen(bits, chosen, counts):
+    """Add to counts[b] in how many rows b is the i-th set bit of `chosen` and bit i of `bits` is set."""
+    for row in range(len(chosen)):
+        i = 0
+        for b in range(len(counts)):
+            if chosen[row, b >> 5] >> np.uint32(b & 31) & np.uint32(1):
+                counts[b] += bits[row, i >> 5] >> np.uint32(i & 31) & np.uint32(1)
+                i += 1
+
+
+@njit(cache=True)
+def ones_of(rows):
+    """How many bits of each row are set."""
+    ones = np.zeros(len(rows), np.int64)
+    for row in range(len(rows)):
+        for word in rows[row]:
+            while word:
+                word &= word - np.uint32(1)
+                ones[row] += 1
+    return ones
+
+
+@njit(cache=True)
 def put_bits(rows, widths, begin, out):
     """Write the first widths[i] bits of rows[i], one after the other from bit `begin` on, into `out`, which is zero there."""
     at = begin

@@ -8,11 +8,14 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.chains import Budget, Chain, GrrChain, Output, drawn, refuse_large
+from pyalgo_privacy.fields import IntegerField
 from pyalgo_privacy.hashing import LinearHash
 from pyalgo_privacy.words import SHORT, below
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pyalgo_privacy.oracle import Columns
 
 __all__ = ["HashChain"]
 
@@ -43,6 +46,7 @@ class HashChain(Chain):
             )
         self.g = self.inputs = _best(budget, calibration) if g is None else g
         self._grr, self._hash = GrrChain(self.g, budget, calibration), LinearHash(k, self.g)
+        self.fields = (IntegerField("value", self.g), IntegerField("hash", self._hash.prime**2))
         self.probabilities = self._grr.probabilities
         self.p = self._grr.p
         self.q = self._hash.collision * self._grr.p + (1 - self._hash.collision) * self._grr.q
@@ -65,9 +69,6 @@ class HashChain(Chain):
     def instant(self, words: Sequence[int], memo: Output) -> int:
         return self._grr.instant(words, memo)
 
-    def supported(self, identity: Output | None, payload: Output) -> list[int]:
-        return [value for value in range(self.k) if self.memoized(identity, value) == payload]
-
     def privacy_after(self, t: int) -> float:
         return self._grr.privacy_after(t)
 
@@ -83,6 +84,12 @@ class HashChain(Chain):
 
     def message_bits(self) -> int:
         return self._grr.message_bits()
+
+    def count(self, columns: Columns, counts: NDArray[Any]) -> None:
+        from pyalgo_privacy.kernels import count_hashed
+
+        prime = self._hash.prime
+        count_hashed(columns["hash"] % prime, columns["hash"] // prime, columns["value"], prime, self.g, counts)
 
 
 def _best(budget: Budget, calibration: str) -> int:

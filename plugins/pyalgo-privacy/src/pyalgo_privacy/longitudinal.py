@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyalgo_privacy.bitflip import FlippedBits
 from pyalgo_privacy.chains import Budget, Chain, GrrChain, Output, UnaryChain
-from pyalgo_privacy.errors import InfeasibleBudget, ProtocolMismatch, SpentBudget, TamperedState
+from pyalgo_privacy.errors import InfeasibleBudget, SpentBudget, TamperedState
 from pyalgo_privacy.loloha import HashChain
 from pyalgo_privacy.memo import Memo, checked_secret, memo_of, new_secret, open_state, seal_state
 from pyalgo_privacy.oracle import Pure, integer
@@ -23,7 +23,7 @@ from pyalgo_privacy.words import SecretWords
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pyalgo_privacy.estimate import FrequencyEstimate
+    from pyalgo_privacy.longitudinal_server import LongitudinalServer
 
 __all__ = ["CALIBRATIONS", "PROTOCOLS", "LongitudinalClient", "LongitudinalOracle", "Report"]
 
@@ -176,27 +176,21 @@ class LongitudinalOracle(Pure):
         """Bits of a report."""
         return self.chain.message_bits()
 
-    def estimate(self, reports: Iterable[Report]) -> FrequencyEstimate:
-        """All frequencies from one round of reports (of dBitFlipPM those of the buckets), report by report.
-
-        `AllomfreeServer` is what does it at scale, for L-GRR and L-OSUE.
-        """
+    def estimated(self, counts: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(frequencies, standard errors) from a server's counts of `n` reports; NaN and infinite of what nobody told."""
         import numpy as np
 
-        from pyalgo_privacy.estimate import FrequencyEstimate
-
-        supports, seen = np.zeros((2, self.chain.values), np.int64)
-        n = 0
-        for report in reports:
-            if report.digest != self.digest:
-                raise ProtocolMismatch(f"report has digest {report.digest}, those of {self!r} have {self.digest}")
-            supports[list(self.chain.supported(report.identity, report.payload))] += 1
-            seen[list(self.chain.seen(report.identity))] += 1
-            n += 1
-        with np.errstate(invalid="ignore", divide="ignore"):  # of what nobody told there is no estimate
+        supports, seen = self.chain.told(counts, n)
+        with np.errstate(invalid="ignore", divide="ignore"):
             freq = (supports / seen - self.q) / (self.p - self.q)
             stderr = np.where(seen > 0, super().variance(freq.clip(0, 1), seen) ** 0.5, np.inf)
-        return FrequencyEstimate(freq, stderr, n, float(np.mean(stderr**2)), protocol=self.protocol)
+        return freq, stderr
+
+    def aggregator(self) -> LongitudinalServer:
+        """An empty server for the reports of this oracle's clients."""
+        from pyalgo_privacy.longitudinal_server import LongitudinalServer
+
+        return LongitudinalServer(**self.params)
 
     def client(self, **options: Any) -> LongitudinalClient:
         """A new device: ``LongitudinalClient(self, **options)``."""
@@ -243,15 +237,20 @@ class Report:
     identity: Output | None = None
 
     def row(self, round: int = 0) -> dict[str, Any]:
-        """The report as a row for `AllomfreeServer.update`."""
+        """The report as a row for `LongitudinalServer.update` or `AllomfreeServer.update`."""
         unary = isinstance(self.payload, bytes)
-        return {
+        row = {
             "round": round,
             "attribute": self.attribute,
             "value": -1 if unary else self.payload,
             "bits": list(self.payload) if isinstance(self.payload, bytes) else [],
             "digest": self.digest,
         }
+        if isinstance(self.identity, bytes):
+            row["chosen"] = list(self.identity)
+        elif self.identity is not None:
+            row["hash"] = self.identity
+        return row
 
 
 class LongitudinalClient:
