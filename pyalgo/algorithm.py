@@ -60,7 +60,7 @@ class Algorithm:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define update")
 
-    def query(self, **options: Any) -> Any:
+    def query(self, *args: Any, **options: Any) -> Any:  # of any signature: what there is to ask differs
         """The present answer with its certificate, as a frozen dataclass. Never changes the state."""
         raise NotImplementedError(f"{type(self).__name__} does not define query")
 

@@ -212,7 +212,7 @@ class SuccessiveEliminationWTB(Policy):
                 stacklevel=3,
             )
 
-    def query(self) -> BanditState:  # type: ignore[override]
+    def query(self) -> BanditState:
         """What is known of the arms, which are left, and what is proven of the committed one and of the regret so far."""
         report = self._core.report()
         means, counts, n_open = self._core.statistics()

@@ -298,7 +298,7 @@ class TallyingFleet(Algorithm):
                 )
         self._core.merge(other._core)
 
-    def query(self) -> FleetState:  # type: ignore[override]
+    def query(self) -> FleetState:
         """How many bandits are committed to what, and what is proven of that and of the regret so far. O(n_bandits)."""
         found = self._core.summary()
         low, high = self.loss_range

@@ -140,7 +140,7 @@ class Policy(Algorithm):
         """The arm of the best mean."""
         return self._core.recommend()
 
-    def query(self) -> Any:  # type: ignore[override]
+    def query(self) -> Any:
         """Means and counts of the arms, as a `PolicyState`."""
         means, counts, n_open = self._core.statistics()
         return PolicyState(means, counts, self._core.recommend(), n_open)

@@ -484,7 +484,7 @@ class MatrixCompletion(Predictor, Algorithm):
 
     # --- Answers and state
 
-    def query(self, *, factors: bool = True, diagnostics: bool = True) -> CompletionState:  # type: ignore[override]
+    def query(self, *, factors: bool = True, diagnostics: bool = True) -> CompletionState:
         """The model and its certificate.
 
         Parameters

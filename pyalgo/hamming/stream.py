@@ -226,7 +226,7 @@ class HammingStream(Algorithm):
         """Forget the text: the stream is as when it was made."""
         self._core = type(self)(**self.params)._core
 
-    def query(self) -> HammingStreamStats:  # type: ignore[override]
+    def query(self) -> HammingStreamStats:
         """How far the stream is, and the best alignment so far."""
         return HammingStreamStats(*self._core.stats())
 

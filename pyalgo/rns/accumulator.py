@@ -155,7 +155,7 @@ class RnsAccumulator(Algorithm):
             self._sums.add(sums, out=self._sums)
             self._count(seen, bound)
 
-    def query(self) -> RnsTotal:  # type: ignore[override]
+    def query(self) -> RnsTotal:
         """The sums as signed integers, and whether they are proven not to have wrapped."""
         with self._lock:
             values, bound, seen = self.basis.decode(self._sums, signed=True), self._bound, self.n_seen

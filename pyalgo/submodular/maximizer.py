@@ -313,7 +313,7 @@ class DynamicSubmodularMaximizer(Algorithm):
                 message = f"row {row}: id {shown} was erased for good: choose another id"
                 raise at_row(UnknownElementError(message), row)
 
-    def query(self, *, refine: bool | None = None, certificate: bool = False) -> SubmodularResult:  # type: ignore[override]
+    def query(self, *, refine: bool | None = None, certificate: bool = False) -> SubmodularResult:
         """The present answer with its certificate.
 
         Parameters

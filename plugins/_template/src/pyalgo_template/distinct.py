@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyalgo import Algorithm, snapshot
+from pyalgo import Algorithm, SnapshotError, snapshot
 from pyalgo.arrays import read_batch
 
 
@@ -46,7 +46,7 @@ class DistinctCount(Algorithm):
         self._least: set[int] = set()
 
     def update(self, batch: Any = None, /, **columns: Any) -> None:
-        keys = read_batch(self.columns, batch, columns)["key"]
+        keys: Any = read_batch(self.columns, batch, columns)["key"]  # an int64 array, or a list of str
         hashes = {_hash(key) for key in (keys.tolist() if isinstance(keys, np.ndarray) else keys)}
         self._least = set(sorted(self._least | hashes)[: self.k])
         self.n_seen += len(keys)
@@ -70,7 +70,7 @@ class DistinctCount(Algorithm):
     def from_bytes(cls, data: bytes) -> DistinctCount:
         params, payload = snapshot.unpack(cls, data)
         if len(payload) % 8 or len(payload) < 8:
-            raise snapshot.SnapshotError(f"payload of {len(payload)} bytes is not a row of 64-bit numbers")
+            raise SnapshotError(f"payload of {len(payload)} bytes is not a row of 64-bit numbers")
         loaded = cls(**params)
         loaded.n_seen, *least = np.frombuffer(payload, dtype="<u8").tolist()
         loaded._least = set(least)

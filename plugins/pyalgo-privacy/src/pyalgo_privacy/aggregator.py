@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pyalgo import Algorithm, snapshot
+from pyalgo import Algorithm, SnapshotError, snapshot
 from pyalgo.arrays import read_batch
 from pyalgo.errors import at_row
 from pyalgo_privacy.errors import ProtocolMismatch
@@ -129,7 +129,7 @@ class Aggregator(Algorithm):
         with self._lock:
             return self._counts.copy(), self._n.copy()
 
-    def query(self, *, postprocess: str | None = None) -> FrequencyEstimate:  # type: ignore[override]
+    def query(self, *, postprocess: str | None = None) -> FrequencyEstimate:
         """All frequencies, unbiased unless a `postprocess` is asked for (see `estimate.POSTPROCESS`)."""
         counts, n = self._state()
         oracle, total = self.oracle, int(n.sum())
@@ -165,14 +165,14 @@ class Aggregator(Algorithm):
         try:
             loaded = cls(**params)
         except (TypeError, ValueError) as error:
-            raise snapshot.SnapshotError(f"snapshot is refused: {error}") from None
+            raise SnapshotError(f"snapshot is refused: {error}") from None
         expected = 8 * (len(loaded._n) + len(loaded._counts))
         if len(payload) != expected:
-            raise snapshot.SnapshotError(f"snapshot has {len(payload)} bytes of counts, not {expected}")
+            raise SnapshotError(f"snapshot has {len(payload)} bytes of counts, not {expected}")
         numbers = np.frombuffer(payload, "<i8").astype(np.int64)
         loaded._n, loaded._counts = np.split(numbers, [len(loaded._n)])
         if numbers.min() < 0 or loaded._counts.max() > loaded.n_seen:
-            raise snapshot.SnapshotError("snapshot has counts below 0 or above the number of reports")
+            raise SnapshotError("snapshot has counts below 0 or above the number of reports")
         return loaded
 
 

@@ -115,7 +115,7 @@ class AllomfreeServer(RoundServer):
             named = zip(self.plan.oracles, batch.columns, strict=True)
             self._add({batch.round: self._counted([{o.chain.fields[0].name: column} for o, column in named])})
 
-    def query(self, *, round: int | None = None, postprocess: str | None = None) -> AllomfreeEstimate:  # type: ignore[override]
+    def query(self, *, round: int | None = None, postprocess: str | None = None) -> AllomfreeEstimate:
         """All attributes' frequencies in a round, the latest by default; unbiased unless a `postprocess` is asked for.
 
         Rounds are estimated apart, and not put together: the first round's noise is the same in all of them, so their mean

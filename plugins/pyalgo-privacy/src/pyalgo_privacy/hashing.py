@@ -117,7 +117,7 @@ class OLH(PureOracle):
         reached = 0
         for a in range(self.hash.prime):
             hashes = np.sort((a * v + b) % self.hash.prime % self.g, axis=1)
-            reached += len(b) + np.count_nonzero(np.diff(hashes, axis=1))
+            reached += len(b) + int(np.count_nonzero(np.diff(hashes, axis=1)))
         mean = reached / self.hash.prime**2
         return (mean * self.p + (self.g - mean) * (1 - self.p) / (self.g - 1)) / self.k
 

@@ -78,7 +78,7 @@ class LongitudinalServer(RoundServer):
         """What an equal server is made from."""
         return self.oracle.params
 
-    def query(self, *, round: int | None = None, postprocess: str | None = None) -> FrequencyEstimate:  # type: ignore[override]
+    def query(self, *, round: int | None = None, postprocess: str | None = None) -> FrequencyEstimate:
         """All frequencies in a round, the latest by default (of dBitFlipPM those of the buckets).
 
         They are unbiased unless a `postprocess` is asked for. Rounds are estimated apart, and not put together: their first

@@ -121,7 +121,8 @@ class FrequencyOracle(ABC):
         from pyalgo_privacy.reports import Reports
         from pyalgo_privacy.source import WordSource
 
-        values = read_batch({"x": ("int64", "")}, {"x": x}, {})["x"]
+        read: Mapping[str, Any] = read_batch({"x": ("int64", "")}, {"x": x}, {})
+        values = read["x"]
         wrong = ((values < 0) | (values >= self.k)).nonzero()[0]
         if len(wrong):
             raise ValueError(f"x must be from 0 to {self.k - 1}, got {values[wrong[0]]} at {wrong[0]}")

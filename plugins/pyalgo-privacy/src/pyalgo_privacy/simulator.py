@@ -82,7 +82,7 @@ class KeyedWords:
         """The first ``4 * blocks`` words of each user, a row each; a view of what the next call overwrites."""
         plain, secret = self._room(len(users) * blocks)
         fill_blocks(users, attribute, values, plain)
-        self._cipher.encryptor().update_into(plain.view(np.uint8).reshape(-1), secret)  # type: ignore[arg-type]
+        self._cipher.encryptor().update_into(plain.view(np.uint8).reshape(-1), secret)
         return np.frombuffer(secret, "<u4", count=plain.size).reshape(len(users), 4 * blocks)
 
     def _room(self, blocks: int) -> tuple[NDArray[np.uint32], bytearray]:

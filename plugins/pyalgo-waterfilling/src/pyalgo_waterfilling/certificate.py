@@ -138,8 +138,8 @@ def _perron(s: Matrix) -> tuple[Matrix, float, float]:
 
 def norm_weights(s: Matrix, high: float) -> tuple[Matrix, float]:
     """Positive w, and r = max (S w) / w: the Perron vector, or where S is reducible one with r just above rho(S)."""
-    parts = components(s)
-    if len(parts) == 1:
+    w: NDArray[np.floating[Any]]
+    if len(components(s)) == 1:
         w = _perron(s)[0]
     else:
         # w = (I - S / theta)^-1 1 has S w = theta (w - 1) < theta w for every theta above rho(S).

@@ -142,7 +142,7 @@ class StreamingWaterfilling(Algorithm):
     # --- Changes
 
     def update(self, batch: Any = None, /, **columns: Any) -> None:
-        read = read_batch(self.columns, batch, columns)
+        read: dict[str, Any] = dict(read_batch(self.columns, batch, columns))
         self._check(read)
         self._answer = None
         for begin, end in self._pieces(read["op"]):
