@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from pyalgo_privacy import InvalidReport, LongitudinalOracle, LongitudinalServer, ProtocolMismatch
@@ -73,6 +75,24 @@ def test_frequencies_are_those_of_the_reports_one_by_one(oracle):
 def test_contract(oracle):
     batches = [batch_of(reports_of(oracle, 5), [r] * 5) for r in range(3)]
     check_algorithm(lambda: LongitudinalServer(**oracle.params), batches)
+
+
+@pytest.mark.parametrize("oracle", ORACLES, ids=lambda oracle: f"{oracle.protocol}-{oracle.k}")
+def test_reports_are_sent_in_exactly_their_bits(oracle):
+    once = (
+        0.0  # what is sent beside the payload: a pair of numbers below a prime of at least k and 8 g, or a bit a bucket
+    )
+    if oracle.chain.has_identity:
+        once = oracle.chain.values if oracle.chain.unary else 2 * math.log2(max(oracle.k, 8 * oracle.chain.g))
+    for report in reports_of(oracle, 20):
+        row = report.row()
+        payload, bits = oracle.encode(row)
+        assert 0 <= bits - oracle.message_bits() - once < 2
+        assert payload < 1 << bits
+        data = payload.to_bytes((bits + 7) // 8, "little")
+        assert oracle.decode(data).items() <= row.items()
+        with pytest.raises(InvalidReport, match="a report is"):
+            oracle.decode(data + b"\0")
 
 
 def test_it_is_found_by_name_and_makes_an_equal_server():

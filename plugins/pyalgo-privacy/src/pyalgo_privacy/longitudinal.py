@@ -17,7 +17,7 @@ from pyalgo_privacy.chains import Budget, Chain, GrrChain, Output, UnaryChain
 from pyalgo_privacy.errors import InfeasibleBudget, SpentBudget, TamperedState
 from pyalgo_privacy.loloha import HashChain
 from pyalgo_privacy.memo import Memo, checked_secret, memo_of, new_secret, open_state, seal_state
-from pyalgo_privacy.oracle import Pure, integer
+from pyalgo_privacy.oracle import Coded, Pure, integer
 from pyalgo_privacy.words import SecretWords
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ PROTOCOLS: dict[str, Callable[[int, Budget, str], Chain]] = {
 }
 
 
-class LongitudinalOracle(Pure):
+class LongitudinalOracle(Coded, Pure):
     """A randomizer for one value of [k] that is reported many times, at most `eps_perm` in all and `eps_first` at first.
 
     What a device sends is a second round of noise over a first one that it draws once a value and remembers, so that
@@ -124,6 +124,7 @@ class LongitudinalOracle(Pure):
             self.chain = PROTOCOLS[protocol](self.k, budget, calibration)
         self.protocol = protocol
         self.p, self.q = self.chain.p, self.chain.q
+        self.fields = self.chain.fields
 
     def _checked_budget(self, protocol: str) -> Budget:
         if protocol == "dBitFlipPM":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, NDArray[Any]]  # of many reports, in the compact form of `Reports`
 
-__all__ = ["FrequencyOracle", "Message", "Pure", "PureOracle", "integer"]
+__all__ = ["Coded", "FrequencyOracle", "Message", "Pure", "PureOracle", "integer"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,34 @@ class Message:
         return self.payload.to_bytes((self.bits + 7) // 8, "little")
 
 
-class FrequencyOracle(ABC):
+class Coded:
+    """What has reports that consist of fields, each of which is sent as its bits."""
+
+    fields: tuple[Field, ...]  # one a column
+
+    def encode(self, columns: Mapping[str, Any]) -> tuple[int, int]:
+        """(payload, bits) of a report: its fields, the first one in the lowest bits."""
+        payload = bits = 0
+        for field in self.fields:
+            payload |= field.encode(columns[field.name]) << bits
+            bits += field.bits
+        return payload, bits
+
+    def decode(self, message: bytes) -> dict[str, int | list[int]]:
+        """The columns of the report that was sent as `message`; `InvalidReport` if it is none."""
+        payload, columns = int.from_bytes(message, "little"), {}
+        bits = sum(field.bits for field in self.fields)
+        if len(message) != (bits + 7) // 8 or payload >> bits:
+            raise InvalidReport(
+                f"a report is {bits} bits in {(bits + 7) // 8} bytes, got {len(message)}: {message[:16]!r}"
+            )
+        for field in self.fields:
+            columns[field.name] = field.decode(payload & ((1 << field.bits) - 1))
+            payload >>= field.bits
+        return columns
+
+
+class FrequencyOracle(Coded, ABC):
     """A randomizer for one value of [k], and what the server must know of it.
 
     Parameters
@@ -73,7 +100,6 @@ class FrequencyOracle(ABC):
 
     name: ClassVar[str]
     columns: ClassVar[dict[str, tuple[str, str]]]  # of its reports, as `pyalgo.Algorithm.columns`
-    fields: tuple[Field, ...]  # one a column
 
     def __init__(self, k: int, eps: float, *, seed: int | None = None) -> None:
         self.k = integer("k", k, 2, 2**31 - 1)
@@ -139,27 +165,6 @@ class FrequencyOracle(ABC):
     @abstractmethod
     def sample(self, words: Sequence[int], x: int) -> dict[str, int | list[int]]:
         """The columns of a report for `x`, drawn from `words`."""
-
-    def encode(self, columns: Mapping[str, Any]) -> tuple[int, int]:
-        """(payload, bits) of a report: its fields, the first one in the lowest bits."""
-        payload = bits = 0
-        for field in self.fields:
-            payload |= field.encode(columns[field.name]) << bits
-            bits += field.bits
-        return payload, bits
-
-    def decode(self, message: bytes) -> dict[str, int | list[int]]:
-        """The columns of the report that was sent as `message`; `InvalidReport` if it is none."""
-        payload, columns = int.from_bytes(message, "little"), {}
-        bits = sum(field.bits for field in self.fields)
-        if len(message) != (bits + 7) // 8 or payload >> bits:
-            raise InvalidReport(
-                f"a report is {bits} bits in {(bits + 7) // 8} bytes, got {len(message)}: {message[:16]!r}"
-            )
-        for field in self.fields:
-            columns[field.name] = field.decode(payload & ((1 << field.bits) - 1))
-            payload >>= field.bits
-        return columns
 
     def message_bits(self) -> float:
         """Bits of a report; the expectation where they vary."""
