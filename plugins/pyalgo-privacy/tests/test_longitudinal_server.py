@@ -102,6 +102,7 @@ def test_it_is_found_by_name_and_makes_an_equal_server():
     assert LongitudinalServer(**server.params).params == server.params
 
 
+@pytest.mark.claim("allomfree.9")
 @pytest.mark.parametrize("protocol", ["L-GRR", "LOLOHA", "dBitFlipPM"])
 def test_rounds_are_apart_and_shards_merge(protocol):
     oracle = oracle_of(protocol)
@@ -115,6 +116,7 @@ def test_rounds_are_apart_and_shards_merge(protocol):
     assert left.to_bytes() == whole.to_bytes()
     assert whole.rounds == [0, 1]
     assert whole.query(round=0).n == 20
+    assert whole.query().round == 1
     alone = oracle.aggregator()
     alone.update(batch_of(reports[::2], [0] * 20))
     np.testing.assert_array_equal(alone.query().freq, whole.query(round=0).freq)
@@ -126,6 +128,7 @@ def test_without_reports_nothing_is_known():
     for oracle in ORACLES:
         estimate = oracle.aggregator().query()
         assert estimate.n == 0
+        assert estimate.round is None
         assert np.isnan(estimate.freq).all()
         assert np.isinf(estimate.stderr).all()
 
@@ -147,6 +150,7 @@ HASH = oracle_of("BiLOLOHA"), {"value": [1], "hash": [12]}
 FLIP = oracle_of("dBitFlipPM", bits=2), {"bits": [[1]], "chosen": [[3, 0]]}
 
 
+@pytest.mark.claim("allomfree.10")
 @pytest.mark.parametrize(
     ("sender", "bad", "message"),
     [
@@ -173,6 +177,7 @@ def test_reports_that_no_device_sends(sender, bad, message):
     assert server.to_bytes() == before
 
 
+@pytest.mark.claim("allomfree.10")
 def test_other_refusals():
     server = oracle_of("BiLOLOHA").aggregator()
     with pytest.raises(InvalidReport, match="row 0: there is no column 'hash', which reports by BiLOLOHA have"):

@@ -34,6 +34,7 @@ _HOME = {
     "PGR": "projective",
     "ProtocolMismatch": "errors",
     "Reports": "reports",
+    "RoundEstimate": "longitudinal_server",
     "SPL": "allomfree",
     "SS": "subset",
     "SUE": "unary",

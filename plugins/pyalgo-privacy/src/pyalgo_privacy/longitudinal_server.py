@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyalgo_privacy.estimate import FrequencyEstimate
 from pyalgo_privacy.longitudinal import LongitudinalOracle
 from pyalgo_privacy.round_server import DIGEST, ROUND, RoundServer
 
-__all__ = ["LongitudinalServer"]
+__all__ = ["LongitudinalServer", "RoundEstimate"]
+
+
+@dataclass(frozen=True)
+class RoundEstimate(FrequencyEstimate):
+    """The frequencies of all values in one round, with all that a `FrequencyEstimate` has.
+
+    Attributes
+    ----------
+    round : int or None
+        Which one; None where there were no reports at all.
+    """
+
+    round: int | None = None
 
 
 class LongitudinalServer(RoundServer):
@@ -43,9 +57,9 @@ class LongitudinalServer(RoundServer):
     >>> for user in range(200):
     ...     row = oracle.client().report(user % 3).row(round=7)
     ...     server.update({name: [entry] for name, entry in row.items()})
-    >>> estimate = server.query(round=7)
-    >>> estimate.n, len(estimate.freq), estimate.protocol
-    (200, 100, 'LOLOHA')
+    >>> estimate = server.query()
+    >>> estimate.round, estimate.n, len(estimate.freq), estimate.protocol
+    (7, 200, 100, 'LOLOHA')
     """
 
     name = "privacy.longitudinal"
@@ -78,10 +92,11 @@ class LongitudinalServer(RoundServer):
         """What an equal server is made from."""
         return self.oracle.params
 
-    def query(self, *, round: int | None = None, postprocess: str | None = None) -> FrequencyEstimate:
+    def query(self, *, round: int | None = None, postprocess: str | None = None) -> RoundEstimate:
         """All frequencies in a round, the latest by default (of dBitFlipPM those of the buckets).
 
         They are unbiased unless a `postprocess` is asked for. Rounds are estimated apart, and not put together: their first
         rounds of noise are the same.
         """
-        return self._estimates(round, postprocess)[1][0]
+        which, (estimate,) = self._estimates(round, postprocess)
+        return RoundEstimate(**vars(estimate), round=which)
