@@ -29,9 +29,9 @@ std::vector<std::uint32_t> known_ids(const Objective& f, Span<const std::int64_t
 
 // Ids in the order chosen, their gains, f of them, the proven bound on the optimum, the guess that answered, oracle
 // calls.
-using Answer = std::tuple<Array<std::int64_t>, Array<double>, double, double, double, std::uint64_t>;
+using Chosen = std::tuple<Array<std::int64_t>, Array<double>, double, double, double, std::uint64_t>;
 
-Answer to_python(const Selection& selection) {
+Chosen to_python(const Selection& selection) {
   const std::vector<std::int64_t> ids(selection.picked.begin(), selection.picked.end());
   return {to_array(ids),         to_array(selection.gains), selection.value,
           selection.upper_bound, selection.guess,           selection.queries};
@@ -39,7 +39,7 @@ Answer to_python(const Selection& selection) {
 
 // Greedy over known ids, with ties to the lowest.
 template <class Algorithm>
-Answer greedy(Objective& f, const Array<std::int64_t>& ids, const Algorithm& algorithm) {
+Chosen greedy(Objective& f, const Array<std::int64_t>& ids, const Algorithm& algorithm) {
   Selection selection;
   const Span<const std::int64_t> given = view(ids);
   {
