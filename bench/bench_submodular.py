@@ -112,7 +112,7 @@ def test_an_update_against_greedy_again(figure, case):
     f, ratios = make(n), {}
     ids, ops = sliding(n, n // 2)
     turns = 6
-    some = min(len(ids) // turns, 5_000) // 2 * 2  # updates a turn
+    some = min(len(ids) // turns, 20_000) // 2 * 2  # updates a turn
     for grid, least in (("window", target), ("all", target / 2)):
         maximiser, shares = full_window(f, n, guess_grid=grid), []
         for turn in range(turns if grid == "window" else 2):
