@@ -13,7 +13,8 @@ from pyalgo import Algorithm, SnapshotError, snapshot
 from pyalgo.arrays import read_batch
 from pyalgo.errors import at_row
 from pyalgo_privacy.errors import ProtocolMismatch
-from pyalgo_privacy.estimate import FrequencyEstimate, iterated_bayes, postprocessed
+from pyalgo_privacy.estimate import FrequencyEstimate, estimate_of
+from pyalgo_privacy.fields import DIGEST
 from pyalgo_privacy.grr import GRR
 from pyalgo_privacy.hadamard import HR
 from pyalgo_privacy.hashing import OLH
@@ -36,8 +37,6 @@ __all__ = [
     "SUEAggregator",
     "aggregator_of",
 ]
-
-_DIGEST = {"digest": ("str?", "of the parameters that the report was made with: foreign ones are refused")}
 
 
 class Aggregator(Algorithm):
@@ -137,20 +136,16 @@ class Aggregator(Algorithm):
             freq, stderr, iterations, residual = oracle._estimate(counts, n)
         else:
             freq, stderr, iterations, residual = np.full(oracle.k, np.nan), np.full(oracle.k, np.inf), 0, 0.0
-        if postprocess == "ibu" and total:
-            freq, iterations = iterated_bayes(lambda f: oracle._bayes_step(f, counts, total), oracle.k)
-        elif postprocess not in (None, "ibu"):
-            freq = postprocessed(postprocess, freq)
-        return FrequencyEstimate(
+        return estimate_of(
             freq,
             stderr,
             total,
-            float(np.mean(stderr**2)),
-            postprocess or "none",
-            iterations,
-            residual,
-            oracle.name,
-            oracle.insecure,
+            postprocess,
+            lambda f: oracle._bayes_step(f, counts, total),
+            protocol=oracle.name,
+            insecure=oracle.insecure,
+            iterations=iterations,
+            residual=residual,
         )
 
     def to_bytes(self) -> bytes:
@@ -179,19 +174,19 @@ class Aggregator(Algorithm):
 class GRRAggregator(Aggregator):
     name = "privacy.grr"
     oracle_type = GRR
-    columns = GRR.columns | _DIGEST
+    columns = GRR.columns | DIGEST
 
 
 class SUEAggregator(Aggregator):
     name = "privacy.sue"
     oracle_type = SUE
-    columns = SUE.columns | _DIGEST
+    columns = SUE.columns | DIGEST
 
 
 class OUEAggregator(Aggregator):
     name = "privacy.oue"
     oracle_type = OUE
-    columns = OUE.columns | _DIGEST
+    columns = OUE.columns | DIGEST
 
 
 class SSAggregator(Aggregator):
@@ -200,7 +195,7 @@ class SSAggregator(Aggregator):
     )
     name = "privacy.ss"
     oracle_type = SS
-    columns = SS.columns | _DIGEST
+    columns = SS.columns | DIGEST
 
     def __init__(self, *, k: int, eps: float, omega: str = "least", insecure: bool = False) -> None:
         self._start(SS(k, eps, omega=omega), insecure)
@@ -225,7 +220,7 @@ class MSSAggregator(Aggregator):
 
     name = "privacy.mss"
     oracle_type = MSS
-    columns = MSS.columns | _DIGEST
+    columns = MSS.columns | DIGEST
 
     def __init__(
         self,
@@ -251,19 +246,19 @@ class MSSAggregator(Aggregator):
 class OLHAggregator(Aggregator):
     name = "privacy.olh"
     oracle_type = OLH
-    columns = OLH.columns | _DIGEST
+    columns = OLH.columns | DIGEST
 
 
 class HRAggregator(Aggregator):
     name = "privacy.hr"
     oracle_type = HR
-    columns = HR.columns | _DIGEST
+    columns = HR.columns | DIGEST
 
 
 class PGRAggregator(Aggregator):
     name = "privacy.pgr"
     oracle_type = PGR
-    columns = PGR.columns | _DIGEST
+    columns = PGR.columns | DIGEST
 
 
 def aggregator_of(oracle: FrequencyOracle) -> Aggregator:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pyalgo_privacy.allomfree import AllomfreePlan
 from pyalgo_privacy.estimate import FrequencyEstimate
-from pyalgo_privacy.round_server import DIGEST, ROUND, RoundServer
+from pyalgo_privacy.fields import DIGEST
+from pyalgo_privacy.round_server import ROUND, RoundServer
 from pyalgo_privacy.simulator import AllomfreeReports
 
 __all__ = ["AllomfreeEstimate", "AllomfreeServer"]

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["POSTPROCESS", "FrequencyEstimate", "postprocessed"]
+__all__ = ["POSTPROCESS", "FrequencyEstimate", "estimate_of"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,27 @@ def postprocessed(name: str, freq: NDArray[np.float64]) -> NDArray[np.float64]:
     if name not in POSTPROCESS:
         raise ValueError(f"postprocess must be None, 'ibu' or one of {', '.join(map(repr, POSTPROCESS))}, got {name!r}")
     return freq if np.isnan(freq).any() else POSTPROCESS[name](freq)
+
+
+def estimate_of(
+    freq: NDArray[np.float64],
+    stderr: NDArray[np.float64],
+    n: int,
+    postprocess: str | None,
+    bayes_step: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    *,
+    protocol: str,
+    insecure: bool,
+    iterations: int = 0,
+    residual: float = 0.0,
+) -> FrequencyEstimate:
+    """What a server answers, after the postprocessing that was asked for; `bayes_step` as of `iterated_bayes`."""
+    if postprocess == "ibu" and n:
+        freq, iterations = iterated_bayes(bayes_step, len(freq))
+    elif postprocess not in (None, "ibu"):
+        freq = postprocessed(postprocess, freq)
+    mse, done = float(np.mean(stderr**2)), postprocess or "none"
+    return FrequencyEstimate(freq, stderr, n, mse, done, iterations, residual, protocol, insecure)
 
 
 def iterated_bayes(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from pyalgo_privacy.reports import BitReader, BitWriter
 
-__all__ = ["BitsField", "Field", "IntegerField", "bits_of"]
+__all__ = ["DIGEST", "BitsField", "Field", "IntegerField", "bits_of"]
+
+#: The column of a batch that says whose reports they are.
+DIGEST = {"digest": ("str?", "of the parameters that the report was made with: foreign ones are refused")}
 
 
 def bits_of(n: int) -> int:

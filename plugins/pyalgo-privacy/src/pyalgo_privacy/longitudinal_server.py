@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyalgo_privacy.estimate import FrequencyEstimate
+from pyalgo_privacy.fields import DIGEST
 from pyalgo_privacy.longitudinal import LongitudinalOracle
-from pyalgo_privacy.round_server import DIGEST, ROUND, RoundServer
+from pyalgo_privacy.round_server import ROUND, RoundServer
 
 __all__ = ["LongitudinalServer", "RoundEstimate"]
 

@@ -14,15 +14,14 @@ from pyalgo.arrays import Column, Ragged, read_batch
 from pyalgo.errors import at_row
 from pyalgo_privacy.chains import GrrChain
 from pyalgo_privacy.errors import InvalidReport, ProtocolMismatch
-from pyalgo_privacy.estimate import FrequencyEstimate, iterated_bayes, postprocessed
+from pyalgo_privacy.estimate import FrequencyEstimate, estimate_of
 from pyalgo_privacy.fields import refused
 from pyalgo_privacy.grr import bayes_step
 from pyalgo_privacy.longitudinal import LongitudinalOracle
 
-__all__ = ["DIGEST", "ROUND", "RoundServer"]
+__all__ = ["ROUND", "RoundServer"]
 
 ROUND = {"round": ("int64?", "the round that the report counts in; 0 where the column is absent")}
-DIGEST = {"digest": ("str?", "of the parameters that the report was made with: foreign ones are refused")}
 
 
 class RoundServer(Algorithm):
@@ -129,25 +128,17 @@ class RoundServer(Algorithm):
         return round, [self._estimated(r, parts[r], int(row[r]), postprocess) for r in range(d)]
 
     def _estimated(self, r: int, counts: NDArray[np.int64], n: int, postprocess: str | None) -> FrequencyEstimate:
-        oracle, iterations = self._oracles[r], 0
-        freq, stderr = oracle.estimated(counts, n)
-        if postprocess == "ibu":
-            if not isinstance(oracle.chain, GrrChain):
-                raise ValueError(
-                    f"postprocess='ibu' needs the count of every possible report, and attribute {r} reports by "
-                    f"{oracle.protocol}, which has too many of them: use 'norm-sub'"
-                )
-            if n:
-                freq, iterations = iterated_bayes(lambda f: bayes_step(oracle.p, oracle.q, f, counts, n), oracle.k)
-        elif postprocess is not None:
-            freq = postprocessed(postprocess, freq)
-        return FrequencyEstimate(
-            freq,
-            stderr,
+        oracle = self._oracles[r]
+        if postprocess == "ibu" and not isinstance(oracle.chain, GrrChain):
+            raise ValueError(
+                f"postprocess='ibu' needs the count of every possible report, and attribute {r} reports by "
+                f"{oracle.protocol}, which has too many of them: use 'norm-sub'"
+            )
+        return estimate_of(
+            *oracle.estimated(counts, n),
             n,
-            float(np.mean(stderr**2)),
-            postprocess or "none",
-            iterations,
+            postprocess,
+            lambda f: bayes_step(oracle.p, oracle.q, f, counts, n),
             protocol=oracle.protocol,
             insecure=self._insecure,
         )
@@ -194,8 +185,9 @@ def _checked(
     if not len(rows):
         return {}
     fields = {field.name: field for field in oracle.chain.fields}
-    for name in fields.keys() - read.keys():
-        raise refused(int(rows[0]), f"there is no column {name!r}, which reports by {oracle.protocol} have")
+    for name in fields:
+        if name not in read:
+            raise refused(int(rows[0]), f"there is no column {name!r}, which reports by {oracle.protocol} have")
     for name in ("value", "bits", "hash", "chosen"):
         if name in read and name not in fields:
             _refuse_filled(name, _taken(read[name], rows), rows, oracle.protocol)
