@@ -192,6 +192,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("."), help="for answers, states and the snapshot")
     parser.add_argument("--plot", metavar="PATH", help="a picture, .svg or .png")
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     server, truth = counted(options.folder), world()
     report(server, truth)
     spent(truth)
